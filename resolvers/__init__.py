@@ -1,0 +1,1 @@
+"""Thin: authorise, delegate, return the outcome."""

@@ -1,0 +1,93 @@
+"""Arguments as the contract describes them, and their checks.
+
+A scalar refuses what it cannot mean before a resolver runs. What is left, bounds and text that no store can hold, is refused here
+with `BadUserInput` naming the argument.
+"""
+
+import re
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+import strawberry
+
+from services.domain.ids import EventId, RoutineId, UserId
+from services.errors import BadUserInput
+
+USER_ID_LENGTH = 128
+CURSOR_LENGTH = 512
+PAGE_LIMIT = 100
+WAIT_LIMIT_S = 120
+JOB_RUN_LIMIT = 100
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+EVENT_ID = re.compile(r"\d{1,18}", re.ASCII)
+
+PersonArgument: TypeAlias = Annotated[
+    strawberry.ID,
+    strawberry.argument(description="The person's externalId at Sahha: 1 to 128 characters, compared exactly."),
+]
+RoutineArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The routine's id.")]
+JobArgument: TypeAlias = Annotated[
+    strawberry.ID, strawberry.argument(description="The job's id, such as sahha_refresh_active_users.")
+]
+FirstArgument: TypeAlias = Annotated[int, strawberry.argument(description=f"How many at most; 1 to {PAGE_LIMIT}.")]
+RunsArgument: TypeAlias = Annotated[
+    int, strawberry.argument(description=f"How many runs at most, the newest first; 1 to {JOB_RUN_LIMIT}.")
+]
+AfterCursorArgument: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="The endCursor of the page before; left out for the first page.")
+]
+AfterEventArgument: TypeAlias = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="The last event id seen, or the cursor of an acknowledgement; left out: only what is still to come. Events "
+        "are kept for 72 hours; an older id gets CURSOR_EXPIRED."
+    ),
+]
+WaitArgument: TypeAlias = Annotated[
+    int, strawberry.argument(description=f"Seconds to wait until the routine is READY or FAILED; 0 to {WAIT_LIMIT_S}.")
+]
+
+
+def storable(value: str, field: str, *, longest: int) -> str:
+    """The text, when it holds 1 to `longest` characters, none of them NUL or half of a surrogate pair."""
+    if not 1 <= len(value) <= longest:
+        raise BadUserInput(f"{field} must have 1 to {longest} characters.", (field,))
+    if UNSTORABLE.search(value):
+        raise BadUserInput(f"{field} holds a character that cannot be stored.", (field,))
+    return value
+
+
+def person_id(value: str) -> UserId:
+    return UserId(storable(value, "userId", longest=USER_ID_LENGTH))
+
+
+def routine_id(value: str) -> RoutineId | None:
+    """`None` for text that is no routine's id: the same answer as for a routine that does not exist."""
+    storable(value, "id", longest=USER_ID_LENGTH)
+    try:
+        parsed = UUID(value)
+    except ValueError:
+        return None
+    return RoutineId(parsed) if str(parsed) == value.lower() else None
+
+
+def event_id(value: str | None) -> EventId | None:
+    """`None` for null and for left out."""
+    if not isinstance(value, str):
+        return None
+    if not EVENT_ID.fullmatch(value):
+        raise BadUserInput("after must be an event id or a cursor of an acknowledgement.", ("after",))
+    return EventId(int(value))
+
+
+def page_cursor(value: str | None) -> str | None:
+    """`None` for null and for left out."""
+    return storable(value, "after", longest=CURSOR_LENGTH) if isinstance(value, str) else None
+
+
+def within(value: int, field: str, lowest: int, highest: int) -> int:
+    """The number, when it is from `lowest` to `highest`."""
+    if not lowest <= value <= highest:
+        raise BadUserInput(f"{field} must be from {lowest} to {highest}.", (field,))
+    return value

@@ -1,0 +1,51 @@
+"""Routines: ask for one, read one, list a person's."""
+
+from dataclasses import replace
+
+from strawberry import UNSET
+
+from resolvers.access import acting_for, owner
+from resolvers.arguments import (
+    PAGE_LIMIT,
+    WAIT_LIMIT_S,
+    AfterCursorArgument,
+    FirstArgument,
+    PersonArgument,
+    RoutineArgument,
+    page_cursor,
+    person_id,
+    routine_id,
+    within,
+)
+from resolvers.context import Info
+from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess
+from services.domain.pages import Page
+from services.domain.routine import Routine, RoutineRequest
+from services.errors import RoutineNotFound
+
+
+async def generate_routine(info: Info, request: RoutineRequest, wait_seconds: int) -> GenerateRoutineResult:
+    """Acknowledge, then wait as long as was asked for. What the request itself gets wrong is an outcome of the service."""
+    acting_for(info, request.user_id)
+    within(wait_seconds, "waitSeconds", 0, WAIT_LIMIT_S)
+    outcome = await info.context.services.routines.request(request)
+    if not isinstance(outcome, GenerateRoutineSuccess) or not wait_seconds or outcome.routine.status.final:
+        return outcome
+    return replace(outcome, routine=await info.context.services.routines.wait(outcome.routine.id, wait_seconds))
+
+
+async def routine(info: Info, id: RoutineArgument) -> Routine:  # noqa: A002 - the contract's name
+    person = owner(info)
+    wanted = routine_id(id)
+    found = None if wanted is None else await info.context.services.routines.read(wanted, person)
+    if found is None:
+        raise RoutineNotFound
+    return found
+
+
+async def routines(
+    info: Info, user_id: PersonArgument, first: FirstArgument = 20, after: AfterCursorArgument = UNSET
+) -> Page[Routine]:
+    person = acting_for(info, person_id(user_id))
+    size = within(first, "first", 1, PAGE_LIMIT)
+    return await info.context.services.routines.page(person, size, page_cursor(after))

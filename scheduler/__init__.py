@@ -1,0 +1,1 @@
+"""When work is done, never what it is."""

@@ -1,0 +1,1 @@
+"""The contract: what the outside can ask, and nothing that decides."""

@@ -1,0 +1,1 @@
+"""The process: serves the schema, starts and stops everything, decides nothing."""

@@ -1,0 +1,1 @@
+"""The upstreams as we believe them to be; loopback only."""

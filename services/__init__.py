@@ -1,0 +1,1 @@
+"""What the product does; it would exist without GraphQL."""

@@ -1,0 +1,133 @@
+"""Settings: every environment variable that the service reads, in the order of `.env.example`. Nothing else reads any.
+
+A wrong or half-set combination is refused at start with a message that names the variable and never shows a value.
+"""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SAHHA_PRODUCTION_URL = "https://api.sahha.ai"
+PLACEHOLDER = re.compile(r"^$|^<.*>$|change[-_ ]?me|your[-_ ]|placeholder|^x{3,}$|\bexample\b", re.IGNORECASE)
+SERVICE_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[0-9a-f]{64}$")
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used. The message names the variables and holds no value."""
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """One field for each variable. Seconds end in `_S`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8002, ge=0, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(Path(".data"), description="Embedded PostgreSQL and the keys of sandbox mode.")
+    clock: AwareDatetime | None = Field(
+        None,
+        description="Instant at which the service's clock starts, RFC 3339 with offset. Sandbox mode and tests only.",
+    )
+    database_url: SecretStr | None = Field(None, description="postgresql://... ; left out: an embedded PostgreSQL in DATA_DIR.")
+    database_pool: int = Field(10, ge=2, le=200, description="Connections for requests; the worker has its own.")
+    sahha_base_url: str | None = Field(None, description=f"Sahha's API; {SAHHA_PRODUCTION_URL} unless set.")
+    sahha_client_id: SecretStr | None = Field(None, description="Account credential; left out: sandbox mode with a stand-in.")
+    sahha_client_secret: SecretStr | None = Field(None, description="Goes with SAHHA_CLIENT_ID.")
+    sahha_connect_timeout_s: float = Field(2, gt=0, le=30, description="To connect to Sahha.")
+    sahha_attempt_timeout_s: float = Field(5, gt=0, le=60, description="For one call to Sahha, whole.")
+    sahha_query_deadline_s: float = Field(6, gt=0, le=120, description="For all calls of a read that a query waits for.")
+    sahha_plan_deadline_s: float = Field(12, gt=0, le=120, description="For all calls of a read that a plan waits for.")
+    sahha_concurrency: int = Field(20, ge=1, le=500, description="Calls to Sahha at the same time.")
+    admin_api_key: SecretStr | None = Field(
+        None, description="May do everything; generated in sandbox mode, required outside it."
+    )
+    service_api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="name:sha256-of-the-key, separated by commas. May act on behalf of any person; no admin fields."
+    )
+    scheduler: Switch = Field(Switch.ON, description="Run the scheduled jobs in this process: on or off.")
+    worker: Switch = Field(Switch.ON, description="Run the durable work in this process: on or off.")
+    worker_concurrency: int = Field(10, ge=2, le=200, description="Jobs at the same time.")
+    worker_heartbeat_timeout_s: float = Field(
+        20, ge=2, le=600, description="Silence after which another worker takes a job over."
+    )
+    worker_attempts: int = Field(8, ge=1, le=50, description="Attempts at a routine before it is FAILED.")
+    retention_days: int = Field(90, ge=8, le=3650, description="How long health records are kept.")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json.")
+
+    @field_validator("service_api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was set
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("service_api_keys")
+    @classmethod
+    def _check_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(SERVICE_KEY.match(entry) for entry in value):
+            raise ValueError("each entry is name:sha256, the hash in 64 lower-case hexadecimal digits")
+        return value
+
+    @field_validator("sahha_client_id", "sahha_client_secret", "admin_api_key", "database_url")
+    @classmethod
+    def _refuse_placeholders(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and PLACEHOLDER.search(value.get_secret_value()):
+            raise ValueError("looks like a placeholder")
+        return value
+
+    @field_validator("admin_api_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters")
+        return value
+
+    @field_validator("sahha_base_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"^https?://[^/\s]+/?$", value):
+            raise ValueError("must be https://host without a path")
+        return value.rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        if (self.sahha_client_id is None) != (self.sahha_client_secret is None):
+            missing = "SAHHA_CLIENT_SECRET" if self.sahha_client_secret is None else "SAHHA_CLIENT_ID"
+            raise ValueError(f"{missing} is missing: SAHHA_CLIENT_ID and SAHHA_CLIENT_SECRET go together")
+        if self.sandbox and self.sahha_base_url is not None:
+            raise ValueError("SAHHA_CLIENT_ID and SAHHA_CLIENT_SECRET are missing: SAHHA_BASE_URL is set")
+        if not self.sandbox and self.clock is not None:
+            raise ValueError("CLOCK is for sandbox mode and tests: it cannot stand beside SAHHA_CLIENT_ID")
+        if not self.sandbox and self.admin_api_key is None:
+            raise ValueError("ADMIN_API_KEY is missing: outside sandbox mode keys come from the environment alone")
+        return self
+
+    @property
+    def sandbox(self) -> bool:
+        """No Sahha credentials: the stand-in is spoken to."""
+        return self.sahha_client_id is None
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each field has its own type
+    """The settings of the environment and `.env`. Raises `ConfigurationError`, which names variables and shows no value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            name = ".".join(str(part) for part in problem["loc"][:1]).upper()
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {message}" if name else message)
+        raise ConfigurationError("\n".join(lines)) from None

@@ -1,0 +1,1 @@
+"""Pure: what the product speaks of. Standard library only."""

@@ -1,0 +1,206 @@
+"""Health records as the product sees them, whatever upstream they came from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import TypeVar
+
+from services.domain.ids import UserId
+
+
+class DataSource(Enum):
+    """Where a value, or a whole read, came from. MIXED stands on a whole read only."""
+
+    LIVE = "LIVE"
+    DATABASE = "DATABASE"
+    MIXED = "MIXED"
+
+
+class ReadPolicy(Enum):
+    """LIVE_FIRST asks Sahha and falls back to the database; DATABASE never calls Sahha."""
+
+    LIVE_FIRST = "LIVE_FIRST"
+    DATABASE = "DATABASE"
+
+
+class DataState(Enum):
+    """Four different things that an empty list would hide, and COMPLETE."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    SYNCING = "SYNCING"
+    STALE = "STALE"
+    NONE = "NONE"
+
+
+class TimestampRepair(Enum):
+    """What was missing in a row as received, and was filled in. A repaired row never decides a time in a plan."""
+
+    NONE = "NONE"
+    START = "START"
+    END = "END"
+    BOTH = "BOTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Biomarker:
+    """One row of Sahha's biomarkers.
+
+    `value` is lossless, as received; `number` is the same where it is one, in `unit`. `start_date_time` and
+    `end_date_time` keep the person's own offset. `received_at` is when this value was first received, `as_of` the moment of the
+    read that gave this object.
+    """
+
+    id: str
+    category: str
+    type: str
+    periodicity: str
+    aggregation: str
+    value: str
+    number: float | None
+    unit: str | None
+    value_type: str | None
+    start_date_time: datetime
+    end_date_time: datetime
+    received_at: datetime
+    as_of: datetime
+    source: DataSource
+    repair: TimestampRepair = TimestampRepair.NONE
+
+    @property
+    def measured_at(self) -> datetime:
+        """The end of the row's window, or its receipt where the window is still open."""
+        return min(self.end_date_time, self.received_at)
+
+    @property
+    def age_seconds(self) -> int:
+        return age_seconds(self.measured_at, self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFactor:
+    """One factor of a score; any of its figures can be missing. Goals and units are the payload's, never ours."""
+
+    name: str
+    value: float | None
+    goal: float | None
+    score: float | None
+    state: str | None
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score of one local day; `score` is 0 to 1. `score_date_time` is the person's local midnight, with their offset."""
+
+    id: str
+    type: str
+    state: str | None
+    score: float | None
+    score_date_time: datetime
+    created_at: datetime | None
+    factors: tuple[ScoreFactor, ...]
+    data_sources: tuple[str, ...]
+    received_at: datetime
+    as_of: datetime
+    source: DataSource
+
+    @property
+    def measured_at(self) -> datetime:
+        """When Sahha made the score; where it does not say, when it was received."""
+        return min(self.created_at or self.received_at, self.received_at)
+
+    @property
+    def age_seconds(self) -> int:
+        return age_seconds(self.measured_at, self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRecords:
+    """What one read gave: rows newest first, where they came from and when they were read.
+
+    `fetch_ms` is how long Sahha took, `None` when it was not asked. `failure` says, in words safe to show, why Sahha's answer
+    is not in it.
+    """
+
+    user_id: UserId
+    source: DataSource
+    as_of: datetime
+    biomarkers: tuple[Biomarker, ...]
+    scores: tuple[Score, ...]
+    fetch_ms: int | None = None
+    failure: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.biomarkers and not self.scores
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """The newest value of every type, each with its own age: what a plan is made from."""
+
+    user_id: UserId
+    state: DataState
+    source: DataSource
+    as_of: datetime
+    biomarkers: tuple[Biomarker, ...]
+    scores: tuple[Score, ...]
+    missing_categories: tuple[str, ...]
+
+
+def age_seconds(measured_at: datetime, as_of: datetime) -> int:
+    """Whole seconds from `measured_at` to `as_of`, never negative (device clocks run ahead)."""
+    return max(0, int((as_of - measured_at).total_seconds()))
+
+
+def newest_biomarkers(rows: Iterable[Biomarker]) -> tuple[Biomarker, ...]:
+    """The newest row of each (category, type, periodicity class), ordered by category and type.
+
+    `intraday` and `daily` are one class: the running day and the same day when it is over.
+    """
+    newest: dict[tuple[str, str, str], Biomarker] = {}
+    for row in rows:
+        key = (row.category, row.type, grain(row.periodicity))
+        held = newest.get(key)
+        if held is None or (row.start_date_time, row.end_date_time) > (held.start_date_time, held.end_date_time):
+            newest[key] = row
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def newest_scores(rows: Iterable[Score]) -> tuple[Score, ...]:
+    """The newest score of each type, ordered by type."""
+    newest: dict[str, Score] = {}
+    for row in rows:
+        held = newest.get(row.type)
+        if held is None or row.score_date_time > held.score_date_time:
+            newest[row.type] = row
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def grain(periodicity: str) -> str:
+    """The part of a biomarker's natural key that its periodicity gives: `daily` supersedes `intraday` of the same start."""
+    return "daily" if periodicity == "intraday" else periodicity
+
+
+Row = TypeVar("Row", Biomarker, Score)
+
+
+def local_date_of(row: Biomarker | Score) -> date:
+    """The day that a row belongs to, read in the row's own offset.
+
+    A score: the day of its `score_date_time`. A biomarker: the day on which its window starts, but for sleep, whose windows start
+    on the evening before, the day on which it ends, which is the day of waking.
+    """
+    if isinstance(row, Score):
+        return row.score_date_time.date()
+    if row.category == "sleep":
+        # A window may end at the last second of a day or at the first instant after it: both mean that day.
+        return (row.end_date_time - timedelta(microseconds=1)).date()
+    return row.start_date_time.date()
+
+
+def in_local_days(rows: Iterable[Row], first: date, last: date) -> tuple[Row, ...]:
+    """The rows of the local days from `first` to `last`, both included, in the order given."""
+    return tuple(row for row in rows if first <= local_date_of(row) <= last)

@@ -1,0 +1,49 @@
+"""What a successful call comes to; the unsuccessful ones are `problems`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.domain.ids import EventId, UserId
+from services.domain.job_runs import JobRun, SchedulerJob
+from services.domain.problems import (
+    HealthDataUnavailable,
+    IdempotencyKeyReused,
+    InvalidInput,
+    NotFound,
+    QuotaExceeded,
+)
+from services.domain.routine import Routine
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRoutineSuccess:
+    """`joined`: an identical request was running, and this is its routine. `cursor`: as `after`, misses nothing from here on."""
+
+    routine: Routine
+    joined: bool
+    cursor: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSahhaSuccess:
+    """Rows read, and how many of them were new or different. `duration_ms` includes storing them."""
+
+    user_id: UserId
+    biomarkers: int
+    scores: int
+    changed: int
+    fetched_at: datetime
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerJobSuccess:
+    """`run` is the run just started, for `runSchedulerJob`."""
+
+    job: SchedulerJob
+    run: JobRun | None
+
+
+GenerateRoutineResult = GenerateRoutineSuccess | InvalidInput | NotFound | QuotaExceeded | IdempotencyKeyReused
+RefreshSahhaResult = RefreshSahhaSuccess | NotFound | HealthDataUnavailable
+SchedulerJobResult = SchedulerJobSuccess | NotFound

@@ -1,0 +1,122 @@
+"""What can be raised. Outcomes (`domain.problems`) are values and never raised.
+
+ServiceError                safe to show to a caller: code, retryable, retry_after_ms
+├── Unauthenticated         no key, or one that is not known
+├── Forbidden               known, and not allowed
+├── BadUserInput            a value that its type refuses; `field` is its path
+├── CursorExpired           an `after` older than the events that are kept
+├── PersonNotFound          the upstream knows no such person
+├── RoutineNotFound         no such routine, or not the caller's
+├── Unavailable             the store cannot be reached or is too busy
+└── HealthDataUnavailableError   a read: Sahha fails and nothing is stored
+UpstreamError               inside services only; turned into an outcome or a stored answer
+├── UpstreamUnreachable     no connection, or it broke
+├── UpstreamTimeout         no whole answer within the deadline
+├── UpstreamStatus          an answer with a status that means failure (429 and 5xx among them)
+├── UpstreamMalformed       an answer that is not what the contract says
+├── CredentialRejected      our own account credential is not accepted
+└── PersonUnknown           the upstream does not know this person (403, 404, 410)
+
+Anything else is a bug: masked for the caller, logged with its traceback and request id.
+"""
+
+
+class ServiceError(Exception):
+    """The message is safe to show."""
+
+    code = "INTERNAL"
+    http_status = 500
+
+    def __init__(self, message: str, *, retryable: bool = False, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+        self.retry_after_ms = retry_after_ms
+
+
+class Unauthenticated(ServiceError):
+    code = "UNAUTHENTICATED"
+    http_status = 401
+
+
+class Forbidden(ServiceError):
+    code = "FORBIDDEN"
+    http_status = 403
+
+
+class BadUserInput(ServiceError):
+    code = "BAD_USER_INPUT"
+    http_status = 400
+
+    def __init__(self, message: str, field: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CursorExpired(ServiceError):
+    code = "CURSOR_EXPIRED"
+    http_status = 410
+
+
+class Unavailable(ServiceError):
+    code = "UNAVAILABLE"
+    http_status = 503
+
+    def __init__(self, message: str = "The service cannot reach its store. Try again.") -> None:
+        super().__init__(message, retryable=True, retry_after_ms=1000)
+
+
+class HealthDataUnavailableError(ServiceError):
+    code = "HEALTH_DATA_UNAVAILABLE"
+    http_status = 503
+
+    def __init__(self, message: str = "Sahha cannot be read at the moment, and nothing is stored of this person yet.") -> None:
+        super().__init__(message, retryable=True, retry_after_ms=30_000)
+
+
+class PersonNotFound(ServiceError):
+    code = "NOT_FOUND"
+    http_status = 404
+
+
+class RoutineNotFound(ServiceError):
+    code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, message: str = "There is no such routine.") -> None:
+        super().__init__(message)
+
+
+class UpstreamError(Exception):
+    """`reason` is short, holds no value of a person, and is what the log line says."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UpstreamUnreachable(UpstreamError):
+    pass
+
+
+class UpstreamTimeout(UpstreamError):
+    pass
+
+
+class UpstreamStatus(UpstreamError):
+    def __init__(self, reason: str, *, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamMalformed(UpstreamError):
+    pass
+
+
+class CredentialRejected(UpstreamError):
+    pass
+
+
+class PersonUnknown(UpstreamError):
+    pass

@@ -1,0 +1,1 @@
+"""From a week of rows to a verified day."""

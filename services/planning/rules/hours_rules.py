@@ -1,0 +1,249 @@
+"""Rules on time: the day's hours, its blocks, and the night after it."""
+
+from datetime import timedelta
+
+from services.domain.routine import CheckVerdict
+from services.domain.schedule import floor_to_grid
+from services.planning.counts import LEAST, count_range
+from services.planning.day_plan import DayPlan, PlannedTask, Situation
+from services.planning.digest import Energy
+from services.planning.hours import Origin
+from services.planning.limits import overlaps, place_fits
+from services.planning.rules.rule import Rule, Strength, Verdict, Violation, blame, not_applicable, passed, repaired
+from services.planning.skeleton import BLOCKS
+from services.planning.wording import write_block
+
+OURS = "our own rule"
+
+
+def spoken(length: timedelta) -> str:
+    """A length in hours and minutes: `7 h`, `6 h 30 min`."""
+    hours, minutes = divmod(max(0, int(length.total_seconds() // 60)), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else "") if part)
+
+
+def _misplaced(plan: DayPlan, situation: Situation) -> list[Violation]:
+    found = []
+    ends_by = floor_to_grid(situation.hours.lights_out)
+    for block, task in plan.placed():
+        if not task.start < task.end or task.end - task.start > timedelta(minutes=task.template.minutes[1]):
+            found.append(blame(task, "does not last as long as it should"))
+        elif any(floor_to_grid(moment) != moment for moment in (task.start, task.end)):
+            found.append(blame(task, "is not on the 5-minute grid"))
+        elif task.start < situation.hours.day.start or task.end > ends_by:
+            found.append(blame(task, "lies outside your waking hours"))
+        elif task.start < block.start or task.end > block.end:
+            found.append(blame(task, "lies outside its block"))
+        elif overlaps(task.start, task.end, situation.events):
+            found.append(blame(task, "falls into one of your appointments"))
+        elif not place_fits(task.template, task.start, task.end, situation):
+            found.append(blame(task, "does not belong into your working hours, or out of them"))
+    return found + _overlapping(plan.tasks)
+
+
+def _overlapping(tasks: tuple[PlannedTask, ...]) -> list[Violation]:
+    """Of two tasks that overlap, or that come twice, the later one is to blame."""
+    found = []
+    last_end, seen = None, set()
+    for task in sorted(tasks, key=lambda task: (task.start, task.template.key)):
+        if task.template.key in seen or (last_end is not None and task.start < last_end):
+            found.append(blame(task, "overlaps with another task"))
+            continue
+        seen.add(task.template.key)
+        last_end = task.end
+    return found
+
+
+def _time_kept(_plan: DayPlan, situation: Situation) -> Verdict:
+    day = situation.hours.day
+    span = f"{day.local_time(day.start):%H:%M} to {day.local_time(situation.hours.lights_out):%H:%M}"
+    events = " Your appointments are left free." if situation.events else ""
+    return passed(f"No overlaps, everything between waking and lights out ({span}).{events}")
+
+
+def _too_early(plan: DayPlan, situation: Situation) -> list[Violation]:
+    return [blame(task, "would begin before the plan is ready") for task in plan.tasks if task.start < situation.open_from]
+
+
+def _ready_kept(_plan: DayPlan, situation: Situation) -> Verdict:
+    if situation.open_from <= situation.hours.day.start:
+        return not_applicable("The day had not begun when the plan was made.")
+    opening = situation.hours.day.local_time(situation.open_from)
+    return passed(f"Nothing begins before {opening:%H:%M}, the first moment at which you can follow the plan.")
+
+
+def _frames_broken(plan: DayPlan, situation: Situation) -> list[Violation]:
+    titles = [kind.title for kind in BLOCKS]
+    order = [titles.index(block.kind.title) for block in plan.blocks]
+    if order != sorted(set(order)):
+        return [Violation("The blocks were not in their order.")]
+    if any(not block.start < block.end for block in plan.blocks):
+        return [Violation("A block had no time in it.")]
+    if any(block.end != after.start for block, after in zip(plan.blocks, plan.blocks[1:], strict=False)):
+        return [Violation("The blocks did not follow each other.")]
+    day = situation.hours.day
+    opening = max(day.start, situation.open_from)
+    if any(block.start < opening or block.end > day.end for block in plan.blocks):
+        return [Violation("A block lay outside what is left of the day.")]
+    return []
+
+
+def _reframe(plan: DayPlan, _violation: Violation, situation: Situation) -> DayPlan:
+    """The blocks as the day gives them, each with those tasks that lie in it."""
+    return DayPlan(
+        tuple(
+            write_block(
+                frame,
+                tuple(task for task in plan.tasks if frame.start <= task.start and task.end <= frame.end),
+                situation,
+            )
+            for frame in situation.frames
+        )
+    )
+
+
+def _blocks_kept(plan: DayPlan, _situation: Situation) -> Verdict:
+    if not plan.blocks:
+        return not_applicable("No block of this day has time left in it.")
+    return passed("In order and without gaps: " + ", ".join(block.kind.title for block in plan.blocks) + ".")
+
+
+def _night_too_short(_plan: DayPlan, situation: Situation) -> list[Violation]:
+    hours = situation.hours
+    if hours.night >= hours.need or hours.late:
+        return []
+    return [Violation("The night after this day would be too short.")]
+
+
+def _night_kept(_plan: DayPlan, situation: Situation) -> Verdict:
+    hours = situation.hours
+    lights_out, next_wake = (hours.day.local_time(moment) for moment in (hours.lights_out, hours.next_wake))
+    night = f"Lights out at {lights_out:%H:%M} leaves {spoken(hours.night)} until you wake at {next_wake:%H:%M}"
+    if hours.night < hours.need:
+        return not_applicable(f"It is late already: bedtime is as soon as it can be. {night}; {spoken(hours.need)} are advised.")
+    if hours.next_wake - hours.asked_end >= hours.need:
+        return passed(f"{night}; at least {spoken(hours.need)} are recommended.")
+    asked = f"{hours.day.local_time(hours.asked_end):%H:%M}"
+    if hours.sleep_from is Origin.PREFERENCE:
+        return repaired(
+            f"Your own bedtime of {asked} leaves {spoken(hours.next_wake - hours.asked_end)}. It stays the end of your day, "
+            f"but nothing is planned after {lights_out:%H:%M}, so that {spoken(hours.night)} are possible."
+        )
+    return repaired(f"A bedtime of {asked} ({hours.sleep_from.value}) would leave too little, so it was moved. {night}.")
+
+
+def _regular(_plan: DayPlan, situation: Situation) -> Verdict:
+    hours, usual_bed = situation.hours, situation.digest.usual_bed
+    if usual_bed is None:
+        return not_applicable("Too few nights are known to tell what is usual for you.")
+    if hours.sleep_from is not Origin.HABIT:
+        return not_applicable(f"You usually fall asleep at {usual_bed.clock_time:%H:%M}; the times asked for come first.")
+    if hours.moved <= timedelta(hours=1):
+        return passed(f"Bedtime is within an hour of your usual {usual_bed.clock_time:%H:%M}.")
+    return not_applicable(
+        f"Bedtime is {spoken(hours.moved)} before your usual {usual_bed.clock_time:%H:%M}: a long enough night comes first."
+    )
+
+
+def _caught_up(_plan: DayPlan, situation: Situation) -> Verdict:
+    if situation.digest.energy is not Energy.LOW:
+        return not_applicable("Your readings show no lack of sleep that calls for catching up.")
+    if situation.hours.moved >= timedelta(minutes=30):
+        return passed(f"Lights go out {spoken(situation.hours.moved)} earlier than they otherwise would.")
+    return not_applicable("The night is long enough already, or the hour is too late to move it.")
+
+
+def _night_belongs(_plan: DayPlan, situation: Situation) -> Verdict:
+    night = situation.digest.night
+    if night is None:
+        return not_applicable("No recorded night is recent enough to be used.")
+    return passed(f"The night that was used ended on {night.day.isoformat()} by the clock of your time zone.")
+
+
+def _counted(plan: DayPlan, situation: Situation) -> Verdict:
+    least, most = count_range(situation)
+    count = len(plan.tasks)
+    if situation.left < LEAST:
+        return not_applicable("Less than half an hour of the day is left.")
+    if least <= count <= most:
+        return passed(
+            f"{count} tasks; for your archetype and the {spoken(situation.left)} left of the day {least} to {most} are meant."
+        )
+    why = "your appointments and working hours leave no room for more" if count < least else "the day holds more than meant"
+    return Verdict(CheckVerdict.NOT_APPLICABLE, f"{count} tasks where {least} to {most} are meant: {why}.")
+
+
+HOURS_RULES = (
+    Rule(
+        id="sleep.len",
+        strength=Strength.HARD,
+        statement="Time in bed is at least what the age needs.",
+        number="18-64: 7-9 h; 65+: 7-8 h; 14-17: 8-10 h",
+        citation="National Sleep Foundation 2015, doi 10.1016/j.sleh.2014.12.010",
+        explain=_night_kept,
+        violations=_night_too_short,
+        numbers=("7", "8", "9", "10"),
+    ),
+    Rule(
+        id="night.day",
+        strength=Strength.HARD,
+        statement="A night belongs to the local day of waking; naps are apart from it.",
+        number="sleep over 3 h with waking before 15:00; for night-shift workers the longest sleep",
+        citation=OURS,
+        explain=_night_belongs,
+    ),
+    Rule(
+        id="time",
+        strength=Strength.HARD,
+        statement="No overlap, everything between waking and lights out, in real minutes of the time zone.",
+        number="5-minute grid; a calendar day is 23, 23.5, 24 or 25 h",
+        citation=OURS,
+        explain=_time_kept,
+        violations=_misplaced,
+    ),
+    Rule(
+        id="time.ready",
+        strength=Strength.HARD,
+        statement="Nothing of today's plan starts before the plan is ready.",
+        number="ready time + 2 min, rounded up to 5 min",
+        citation=OURS,
+        explain=_ready_kept,
+        violations=_too_early,
+    ),
+    Rule(
+        id="blocks",
+        strength=Strength.HARD,
+        statement="Of the five named blocks only those with time left in them, in order.",
+        number="0-5",
+        citation=OURS,
+        explain=_blocks_kept,
+        violations=_frames_broken,
+        repair=_reframe,
+    ),
+    Rule(
+        id="count",
+        strength=Strength.SOFT,
+        statement="As many tasks as suit the archetype and the hours left.",
+        number="7-9 to 14-18 on a full day, by archetype",
+        citation=OURS,
+        explain=_counted,
+    ),
+    Rule(
+        id="sleep.reg",
+        strength=Strength.SOFT,
+        statement="Bed and wake times stay near what is usual.",
+        number="at most 30-60 min of drift (our choice)",
+        citation="Sletten 2023, doi 10.1016/j.sleh.2023.07.016",
+        explain=_regular,
+        numbers=("30", "60"),
+    ),
+    Rule(
+        id="sleep.debt",
+        strength=Strength.SOFT,
+        statement="Lost sleep is caught up on.",
+        number="1-2 h on free days",
+        citation="National Sleep Foundation 2023, thensf.org/sleep-schedules-sleep-timing-guideline",
+        explain=_caught_up,
+        numbers=("1", "2"),
+    ),
+)

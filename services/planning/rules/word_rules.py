@@ -1,0 +1,155 @@
+"""Rules on what a plan says: its numbers, and the values it rests on."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from services.domain.freshness import SLEEP_BOUND, fresh_biomarker, fresh_score, parse_instant
+from services.domain.health import Biomarker
+from services.domain.routine import Evidence, EvidenceKind
+from services.domain.schedule import local_time
+from services.planning.day_plan import DayPlan, PlannedBlock, PlannedTask, Situation
+from services.planning.digest import shortest
+from services.planning.rules.hours_rules import OURS, spoken
+from services.planning.rules.rule import Rule, Strength, Verdict, Violation, blame, not_applicable, passed
+from services.planning.wording import PURPOSES, plain_text
+
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+
+
+def allowed_numbers(task: PlannedTask, situation: Situation, rule_numbers: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Numbers that a task's words may hold besides those of its evidence: its time, its library entry, its rules."""
+    own = {f"{local_time(moment, situation.tz):%H:%M}" for moment in (task.start, task.end)} | {str(task.minutes)}
+    entry = NUMBER.findall(f"{task.template.title} {task.template.off_hours or ''} {task.template.text}")
+    followed = (number for rule in task.template.rules for number in rule_numbers.get(rule, ()))
+    return frozenset(own).union(entry, followed)
+
+
+def stands_in(number: str, evidence: Iterable[Evidence], situation: Situation) -> bool:
+    """Whether a number as shown is a value of the evidence, rounded to as many decimals as are shown."""
+    for item in evidence:
+        moment = parse_instant(item.value) if ":" in item.value else None
+        if moment is not None:
+            if number == f"{local_time(moment, situation.tz):%H:%M}":
+                return True
+        elif ":" not in number and "," not in number and _rounds_to(item.value, number):
+            return True
+    return False
+
+
+def _rounds_to(value: str, number: str) -> bool:
+    try:
+        exact, shown = float(value), float(number)
+    except ValueError:
+        return False
+    decimals = len(number.partition(".")[2])
+    return round(exact, decimals) == shown
+
+
+def number_violations(plan: DayPlan, situation: Situation, rule_numbers: Mapping[str, Iterable[str]]) -> list[Violation]:
+    """Tasks whose words hold a number that stands nowhere; and block words, which may hold none at all."""
+    found = []
+    for task in plan.tasks:
+        allowed = allowed_numbers(task, situation, rule_numbers)
+        loose = [
+            number
+            for number in NUMBER.findall(f"{task.title} {task.description}")
+            if number not in allowed and not stands_in(number, task.evidence, situation)
+        ]
+        if loose:
+            found.append(blame(task, "held a number that no reading of it gives"))
+    if any(NUMBER.search(f"{block.purpose} {block.why_it_matters or ''}") for block in plan.blocks):
+        found.append(Violation("The words of a block held a number."))
+    return found
+
+
+def plain_words(plan: DayPlan, violation: Violation, _situation: Situation) -> DayPlan:
+    """The library's own words for the tasks to blame; without a task to blame, our own words for the blocks."""
+    if not violation.tasks:
+        return DayPlan(tuple(_own_words(block) for block in plan.blocks))
+    return plan.rewritten(lambda task: _plain(task) if task.template.key in violation.tasks else task)
+
+
+def _own_words(block: PlannedBlock) -> PlannedBlock:
+    purpose, why = PURPOSES[block.kind]
+    return replace(block, purpose=purpose, why_it_matters=why)
+
+
+def numbers_kept(plan: DayPlan, _situation: Situation) -> Verdict:
+    cited = sum(bool(task.evidence) for task in plan.tasks)
+    if not plan.tasks:
+        return not_applicable("The plan has no tasks.")
+    return passed(
+        f"Every number in the words stands in a reading, a time, the task library or a rule; {cited} task(s) cite readings."
+    )
+
+
+def _plain(task: PlannedTask) -> PlannedTask:
+    return replace(task, title=task.template.title, description=plain_text(task.template, task.minutes))
+
+
+def _stale_or_invented(plan: DayPlan, situation: Situation) -> list[Violation]:
+    known = _citable(situation)
+    return [
+        blame(task, "rested on a value that is old or not among the readings")
+        for task in plan.tasks
+        if any(_identity(item) not in known for item in task.evidence)
+    ]
+
+
+def _identity(item: Evidence) -> tuple[object, ...]:
+    return item.kind, item.type, item.value, item.unit, item.measured_at, item.source
+
+
+def _citable(situation: Situation) -> frozenset[tuple[object, ...]]:
+    """What may be evidence: every fresh value of the read, exactly as stored."""
+    records, moment = situation.inputs.records, situation.fresh_at
+    known: set[tuple[object, ...]] = set()
+    for row in records.biomarkers:
+        if fresh_biomarker(row, moment) and _night_is_fresh(row, situation):
+            known.add((EvidenceKind.BIOMARKER, row.type, row.value, row.unit, row.measured_at, row.source))
+    for score in records.scores:
+        if not fresh_score(score, moment):
+            continue
+        known.add((EvidenceKind.SCORE, score.type, shortest(score.score), None, score.measured_at, score.source))
+        for factor in score.factors:
+            value = shortest(factor.value)
+            known.add((EvidenceKind.FACTOR, factor.name, value, factor.unit, score.measured_at, score.source))
+    return frozenset(known)
+
+
+def _night_is_fresh(row: Biomarker, situation: Situation) -> bool:
+    """A sleep's age counts from its end, where the row says when that was."""
+    ended = parse_instant(row.value) if row.type == "sleep_end_time" else None
+    return ended is None or situation.fresh_at - ended <= SLEEP_BOUND
+
+
+def _without_evidence(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+    known = _citable(situation)
+
+    def mend(task: PlannedTask) -> PlannedTask:
+        if task.template.key not in violation.tasks:
+            return task
+        return replace(_plain(task), evidence=tuple(item for item in task.evidence if _identity(item) in known))
+
+    return plan.rewritten(mend)
+
+
+def _data_kept(plan: DayPlan, situation: Situation) -> Verdict:
+    cited = {_identity(item): item for task in plan.tasks for item in task.evidence}
+    if not cited:
+        return not_applicable("No reading is fresh enough to be cited, so none is.")
+    oldest = max(situation.inputs.records.as_of - item.measured_at for item in cited.values())
+    return passed(f"{len(cited)} fresh reading(s) cited; the oldest was measured {spoken(oldest)} before it was read.")
+
+
+DATA = Rule(
+    id="data",
+    strength=Strength.HARD,
+    statement="A value used is fresh and stands among the readings.",
+    number="sleep and scores at most 36 h, vitals 72 h",
+    citation=OURS,
+    explain=_data_kept,
+    violations=_stale_or_invented,
+    repair=_without_evidence,
+)

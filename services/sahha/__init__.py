@@ -1,0 +1,1 @@
+"""The only place that knows Sahha's names and units."""

@@ -1,0 +1,224 @@
+"""A plan as the JSON document in its routine's row, and back.
+
+Instants are RFC 3339 in UTC. What depends on the moment of reading (ages) is not stored; `as_of` brings it back.
+"""
+
+from datetime import datetime, time
+from typing import Any
+
+from services.domain.health import DataSource, DataState
+from services.domain.problems import FAILURES, Problem
+from services.domain.routine import (
+    CheckVerdict,
+    EnergyZone,
+    Evidence,
+    EvidenceKind,
+    FixedEvent,
+    HealthDataUse,
+    Plan,
+    PlanCheck,
+    Planner,
+    Preferences,
+    Priority,
+    RoutineTask,
+    RoutineTiming,
+    TaskStatus,
+    TaskType,
+    TimeBlock,
+)
+
+Document = dict[str, Any]
+
+
+def dump_preferences(preferences: Preferences) -> Document:
+    return {
+        "wake_time": _dump_time(preferences.wake_time),
+        "sleep_time": _dump_time(preferences.sleep_time),
+        "work_start": _dump_time(preferences.work_start),
+        "work_end": _dump_time(preferences.work_end),
+        "fixed_events": [
+            {"title": event.title, "start_time": _dump_time(event.start_time), "end_time": _dump_time(event.end_time)}
+            for event in preferences.fixed_events
+        ],
+    }
+
+
+def load_preferences(stored: Document) -> Preferences:
+    return Preferences(
+        wake_time=_load_time(stored["wake_time"]),
+        sleep_time=_load_time(stored["sleep_time"]),
+        work_start=_load_time(stored["work_start"]),
+        work_end=_load_time(stored["work_end"]),
+        fixed_events=tuple(
+            FixedEvent(event["title"], time.fromisoformat(event["start_time"]), time.fromisoformat(event["end_time"]))
+            for event in stored["fixed_events"]
+        ),
+    )
+
+
+def dump_plan(plan: Plan) -> Document:
+    return {
+        "planner": plan.planner.value,
+        "summary": plan.summary,
+        "inputs_hash": plan.inputs_hash,
+        "time_blocks": [_dump_block(block) for block in plan.time_blocks],
+        "checks": [
+            {"rule": check.rule, "verdict": check.verdict.value, "detail": check.detail, "citation": check.citation}
+            for check in plan.checks
+        ],
+    }
+
+
+def load_plan(stored: Document, as_of: datetime) -> Plan:
+    return Plan(
+        planner=Planner(stored["planner"]),
+        summary=stored["summary"],
+        inputs_hash=stored["inputs_hash"],
+        time_blocks=tuple(_load_block(block, as_of) for block in stored["time_blocks"]),
+        checks=tuple(
+            PlanCheck(check["rule"], CheckVerdict(check["verdict"]), check["detail"], check["citation"])
+            for check in stored["checks"]
+        ),
+    )
+
+
+def dump_health_data(use: HealthDataUse) -> Document:
+    return {
+        "source": use.source.value,
+        "state": use.state.value,
+        "biomarkers": use.biomarkers,
+        "scores": use.scores,
+        "newest_value_at": _dump_instant(use.newest_value_at),
+        "oldest_value_at": _dump_instant(use.oldest_value_at),
+        "missing_categories": list(use.missing_categories),
+        "confidence": use.confidence,
+    }
+
+
+def load_health_data(stored: Document, as_of: datetime) -> HealthDataUse:
+    return HealthDataUse(
+        source=DataSource(stored["source"]),
+        state=DataState(stored["state"]),
+        biomarkers=stored["biomarkers"],
+        scores=stored["scores"],
+        newest_value_at=_load_instant(stored["newest_value_at"]),
+        oldest_value_at=_load_instant(stored["oldest_value_at"]),
+        missing_categories=tuple(stored["missing_categories"]),
+        confidence=stored["confidence"],
+        as_of=as_of,
+    )
+
+
+def dump_timing(timing: RoutineTiming) -> Document:
+    return {"fetch_ms": timing.fetch_ms, "plan_ms": timing.plan_ms, "total_ms": timing.total_ms}
+
+
+def load_timing(stored: Document) -> RoutineTiming:
+    return RoutineTiming(stored["fetch_ms"], stored["plan_ms"], stored["total_ms"])
+
+
+def dump_failure(problem: Problem) -> Document:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "retryable": problem.retryable,
+        "retry_after_ms": problem.retry_after_ms,
+    }
+
+
+def load_failure(stored: Document) -> Problem:
+    kind = FAILURES[stored["code"]]
+    return kind(stored["message"], retryable=stored["retryable"], retry_after_ms=stored["retry_after_ms"])
+
+
+def _dump_block(block: TimeBlock) -> Document:
+    return {
+        "id": block.id,
+        "title": block.title,
+        "energy_zone": block.energy_zone.value,
+        "start_time": block.start_time.isoformat(),
+        "end_time": block.end_time.isoformat(),
+        "purpose": block.purpose,
+        "why_it_matters": block.why_it_matters,
+        "locked": block.locked,
+        "tasks": [_dump_task(task) for task in block.tasks],
+    }
+
+
+def _load_block(stored: Document, as_of: datetime) -> TimeBlock:
+    return TimeBlock(
+        id=stored["id"],
+        title=stored["title"],
+        energy_zone=EnergyZone(stored["energy_zone"]),
+        start_time=datetime.fromisoformat(stored["start_time"]),
+        end_time=datetime.fromisoformat(stored["end_time"]),
+        purpose=stored["purpose"],
+        why_it_matters=stored["why_it_matters"],
+        tasks=tuple(_load_task(task, as_of) for task in stored["tasks"]),
+        locked=stored["locked"],
+    )
+
+
+def _dump_task(task: RoutineTask) -> Document:
+    return {
+        "id": task.id,
+        "title": task.title,
+        "description": task.description,
+        "type": task.type.value,
+        "priority": task.priority.value,
+        "start_time": task.start_time.isoformat(),
+        "end_time": task.end_time.isoformat(),
+        "status": task.status.value,
+        "evidence": [
+            {
+                "kind": evidence.kind.value,
+                "type": evidence.type,
+                "value": evidence.value,
+                "unit": evidence.unit,
+                "measured_at": evidence.measured_at.isoformat(),
+                "source": evidence.source.value,
+            }
+            for evidence in task.evidence
+        ],
+    }
+
+
+def _load_task(stored: Document, as_of: datetime) -> RoutineTask:
+    return RoutineTask(
+        id=stored["id"],
+        title=stored["title"],
+        description=stored["description"],
+        type=TaskType(stored["type"]),
+        priority=Priority(stored["priority"]),
+        start_time=datetime.fromisoformat(stored["start_time"]),
+        end_time=datetime.fromisoformat(stored["end_time"]),
+        status=TaskStatus(stored["status"]),
+        evidence=tuple(
+            Evidence(
+                kind=EvidenceKind(evidence["kind"]),
+                type=evidence["type"],
+                value=evidence["value"],
+                unit=evidence["unit"],
+                measured_at=datetime.fromisoformat(evidence["measured_at"]),
+                source=DataSource(evidence["source"]),
+                as_of=as_of,
+            )
+            for evidence in stored["evidence"]
+        ),
+    )
+
+
+def _dump_time(value: time | None) -> str | None:
+    return None if value is None else value.isoformat("minutes")
+
+
+def _load_time(stored: str | None) -> time | None:
+    return None if stored is None else time.fromisoformat(stored)
+
+
+def _dump_instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _load_instant(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)

@@ -1,0 +1,1 @@
+"""Real parts: a real PostgreSQL, real HTTP and WebSockets on loopback."""

@@ -1,0 +1,60 @@
+"""The services as the process wires them, against the Sahha stand-in on loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from scheduler.worker import Worker
+from server.standins.sahha import create_sahha_standin
+from server.standins.serving import serve_standin
+from services.accounts import Keyring
+from services.clock import clock_starting_at
+from services.config import Settings
+from services.container import Services, open_services
+from services.sahha.client import SahhaAccess
+
+MORNING = datetime.fromisoformat("2026-03-11T06:40:00-04:00")
+ADMIN_KEY = "admin-key-of-the-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Open services and the stand-in that they speak to."""
+
+    services: Services
+    standin_url: str
+
+    async def set_faults(self, *faults: dict[str, object]) -> None:
+        """What the stand-in does wrong from now on."""
+        async with httpx.AsyncClient(base_url=self.standin_url) as http:
+            (await http.put("/_standin/faults", json={"faults": list(faults)})).raise_for_status()
+
+    async def calls(self, kind: str) -> int:
+        """How many requests of a kind the stand-in has seen."""
+        async with httpx.AsyncClient(base_url=self.standin_url) as http:
+            return sum(entry["kind"] == kind for entry in (await http.get("/_standin/log")).json())
+
+
+@asynccontextmanager
+async def open_product(
+    database_url: str, *, at: datetime = MORNING, worker: bool = False, **settings: object
+) -> AsyncIterator[Product]:
+    """Services on this database, with a clock that starts at `at`; `worker` lets them do durable work too."""
+    clock = clock_starting_at(at)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serve_standin(create_sahha_standin(clock)))
+        services = await stack.enter_async_context(
+            open_services(
+                Settings(_env_file=None, **settings),  # type: ignore[arg-type]
+                clock=clock,
+                keyring=Keyring(ADMIN_KEY, {}),
+                sahha=SahhaAccess(url, "sandbox", "sandbox"),
+                database_url=database_url,
+            )
+        )
+        if worker:
+            await stack.enter_async_context(Worker(services).running())
+        yield Product(services, url)
