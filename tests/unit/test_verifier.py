@@ -174,6 +174,18 @@ def test_an_old_value_is_no_evidence() -> None:
     assert not any(task.evidence for task in mended.plan.tasks)
 
 
+def test_a_nap_is_not_told_as_a_night() -> None:
+    nap = night(DAY, time(4), time(6, 10))
+    data = rested()
+    found = situation(ask(replace(data, biomarkers=(*nap, *data.biomarkers[3:])), preferences=WORKER))
+    row = nap[2]
+    cited = Evidence(EvidenceKind.BIOMARKER, row.type, row.value, row.unit, row.measured_at, row.source, row.as_of)
+    broken = draft(found).rewritten(lambda task: replace(task, evidence=(cited,)))
+    mended = verify(broken, found)
+    assert {check.rule: check.verdict for check in mended.checks}["night.day"] is CheckVerdict.REPAIRED
+    assert not any(task.evidence for task in mended.plan.tasks)
+
+
 def test_a_rounded_value_and_an_own_time_may_be_said(plan: DayPlan, found: Situation) -> None:
     task = next(task for task in plan.tasks if any(item.type == "readiness" for item in task.evidence))
     clock = f"{found.hours.day.local_time(task.start):%H:%M}"

@@ -4,12 +4,12 @@ from services.planning.day_plan import DayPlan, Situation
 from services.planning.rules.body_rules import BODY_RULES
 from services.planning.rules.hours_rules import HOURS_RULES, OURS
 from services.planning.rules.rule import Rule, Strength, Violation
-from services.planning.rules.word_rules import DATA, number_violations, numbers_kept, plain_words
+from services.planning.rules.word_rules import DATA, NIGHT_DAY, number_violations, numbers_kept, plain_words
 
 RULES_VERSION = "1"
 """Part of `inputs_hash`: raised when a rule or its number changes."""
 
-_NUMBERS = {rule.id: rule.numbers for rule in (*HOURS_RULES, *BODY_RULES, DATA)}
+_NUMBERS = {rule.id: rule.numbers for rule in (*HOURS_RULES, *BODY_RULES)}
 
 
 def _loose_numbers(plan: DayPlan, situation: Situation) -> list[Violation]:
@@ -27,6 +27,6 @@ TEXT_NUMBERS = Rule(
     repair=plain_words,
 )
 
-RULES: tuple[Rule, ...] = (*HOURS_RULES, *BODY_RULES, DATA, TEXT_NUMBERS)
+RULES: tuple[Rule, ...] = (*HOURS_RULES, *BODY_RULES, NIGHT_DAY, DATA, TEXT_NUMBERS)
 
 __all__ = ["RULES", "RULES_VERSION", "Rule", "Strength", "Violation"]

@@ -153,13 +153,6 @@ def _caught_up(_plan: DayPlan, situation: Situation) -> Verdict:
     return not_applicable("The night is long enough already, or the hour is too late to move it.")
 
 
-def _night_belongs(_plan: DayPlan, situation: Situation) -> Verdict:
-    night = situation.digest.night
-    if night is None:
-        return not_applicable("No recorded night is recent enough to be used.")
-    return passed(f"The night that was used ended on {night.day.isoformat()} by the clock of your time zone.")
-
-
 def _counted(plan: DayPlan, situation: Situation) -> Verdict:
     least, most = count_range(situation)
     count = len(plan.tasks)
@@ -183,14 +176,6 @@ HOURS_RULES = (
         explain=_night_kept,
         violations=_night_too_short,
         numbers=("7", "8", "9", "10"),
-    ),
-    Rule(
-        id="night.day",
-        strength=Strength.HARD,
-        statement="A night belongs to the local day of waking; naps are apart from it.",
-        number="sleep over 3 h with waking before 15:00; for night-shift workers the longest sleep",
-        citation=OURS,
-        explain=_night_belongs,
     ),
     Rule(
         id="time",

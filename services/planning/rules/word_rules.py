@@ -1,19 +1,21 @@
 """Rules on what a plan says: its numbers, and the values it rests on."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from services.domain.freshness import SLEEP_BOUND, fresh_biomarker, fresh_score, parse_instant
-from services.domain.health import Biomarker
+from services.domain.health import Biomarker, TimestampRepair
 from services.domain.routine import Evidence, EvidenceKind
 from services.domain.schedule import local_time
 from services.planning.day_plan import DayPlan, PlannedBlock, PlannedTask, Situation
 from services.planning.digest import shortest
+from services.planning.nights import DURATION_TYPES, nights
 from services.planning.rules.hours_rules import OURS, spoken
 from services.planning.rules.rule import Rule, Strength, Verdict, Violation, blame, not_applicable, passed
 from services.planning.wording import PURPOSES, plain_text
 
+SLEEP_TYPES = frozenset({"sleep_start_time", "sleep_end_time", *DURATION_TYPES})
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -106,7 +108,8 @@ def _citable(situation: Situation) -> frozenset[tuple[object, ...]]:
     records, moment = situation.inputs.records, situation.fresh_at
     known: set[tuple[object, ...]] = set()
     for row in records.biomarkers:
-        if fresh_biomarker(row, moment) and _night_is_fresh(row, situation):
+        dated = row.repair in {TimestampRepair.NONE, TimestampRepair.START}
+        if dated and fresh_biomarker(row, moment) and _night_is_fresh(row, situation):
             known.add((EvidenceKind.BIOMARKER, row.type, row.value, row.unit, row.measured_at, row.source))
     for score in records.scores:
         if not fresh_score(score, moment):
@@ -124,13 +127,18 @@ def _night_is_fresh(row: Biomarker, situation: Situation) -> bool:
     return ended is None or situation.fresh_at - ended <= SLEEP_BOUND
 
 
-def _without_evidence(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+def _without_unknown(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
     known = _citable(situation)
+    return _citing_only(plan, violation, lambda item: _identity(item) in known)
+
+
+def _citing_only(plan: DayPlan, violation: Violation, keep: Callable[[Evidence], bool]) -> DayPlan:
+    """The tasks to blame lose the other evidence, and the words that may quote it."""
 
     def mend(task: PlannedTask) -> PlannedTask:
         if task.template.key not in violation.tasks:
             return task
-        return replace(_plain(task), evidence=tuple(item for item in task.evidence if _identity(item) in known))
+        return replace(_plain(task), evidence=tuple(item for item in task.evidence if keep(item)))
 
     return plan.rewritten(mend)
 
@@ -143,6 +151,50 @@ def _data_kept(plan: DayPlan, situation: Situation) -> Verdict:
     return passed(f"{len(cited)} fresh reading(s) cited; the oldest was measured {spoken(oldest)} before it was read.")
 
 
+def _night_values(situation: Situation) -> frozenset[tuple[object, ...]]:
+    """What the rows of nights say: type, value and time of measurement."""
+    found = nights(situation.inputs.records.biomarkers, situation.tz, situation.inputs.ready_at)
+    rows = (row for night in found for row in (night.start_row, night.end_row, night.duration_row) if row is not None)
+    return frozenset((row.type, row.value, row.measured_at) for row in rows)
+
+
+def _of_a_night(item: Evidence, known: frozenset[tuple[object, ...]]) -> bool:
+    speaks_of_sleep = item.kind is EvidenceKind.BIOMARKER and item.type in SLEEP_TYPES
+    return not speaks_of_sleep or (item.type, item.value, item.measured_at) in known
+
+
+def _not_of_a_night(plan: DayPlan, situation: Situation) -> list[Violation]:
+    known = _night_values(situation)
+    return [
+        blame(task, "took a nap, or the sleep of another day, for a night")
+        for task in plan.tasks
+        if not all(_of_a_night(item, known) for item in task.evidence)
+    ]
+
+
+def _nights_only(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+    known = _night_values(situation)
+    return _citing_only(plan, violation, lambda item: _of_a_night(item, known))
+
+
+def _night_kept(_plan: DayPlan, situation: Situation) -> Verdict:
+    night = situation.digest.night
+    if night is None:
+        return not_applicable("No recorded night is recent enough to be used.")
+    return passed(f"The night that was used ended on {night.day.isoformat()} by the clock of your time zone.")
+
+
+NIGHT_DAY = Rule(
+    id="night.day",
+    strength=Strength.HARD,
+    statement="A night belongs to the local day of waking; naps are apart from it.",
+    number="sleep over 3 h with waking before 15:00; for night-shift workers the longest sleep",
+    citation=OURS,
+    explain=_night_kept,
+    violations=_not_of_a_night,
+    repair=_nights_only,
+)
+
 DATA = Rule(
     id="data",
     strength=Strength.HARD,
@@ -151,5 +203,5 @@ DATA = Rule(
     citation=OURS,
     explain=_data_kept,
     violations=_stale_or_invented,
-    repair=_without_evidence,
+    repair=_without_unknown,
 )
