@@ -32,7 +32,7 @@ class Evidence:
     value: str = strawberry.field(description="The value as received, without loss, in `unit`.")
     unit: str | None = strawberry.field(description="Sahha's unit; null where there is none.")
     measured_at: dt.datetime = strawberry.field(description="When it was measured.")
-    age_seconds: int = strawberry.field(description="Seconds from measuredAt to the read that the plan was made from.")
+    age_seconds: int = strawberry.field(description="Seconds from measuredAt to this answer.")
     source: DataSource = strawberry.field(description="Whether it came live or from the database.")
 
 
@@ -80,7 +80,7 @@ class HealthDataUse:
     scores: int = strawberry.field(description="How many scores were read.")
     newest_value_at: dt.datetime | None = strawberry.field(description="When the newest value was measured; null without values.")
     oldest_value_age_seconds: int | None = strawberry.field(
-        description="Age in seconds, at the read, of the oldest value used as evidence; null when none was used."
+        description="Age in seconds, at this answer, of the oldest value used as evidence; null when none was used."
     )
     missing_categories: list[str] = strawberry.field(
         description="Categories expected of this person of which nothing fresh was there."

@@ -114,11 +114,11 @@ def _place(template: TaskTemplate, quotas: list[int], timeline: Timeline, situat
 
 
 def _minutes(template: TaskTemplate, situation: Situation) -> int:
-    """A task's length: efforts shorter and rest longer for a tired person, the other way round for a rested one."""
+    """A task's length: what is demanding shorter and rest longer for a tired person, the former longer for a rested one."""
     least, most = template.minutes
     middle = (least + most) // 2 // 5 * 5
     energy = situation.digest.energy
-    if template.effort >= Effort.MODERATE:
+    if template.demanding:
         return least if energy is Energy.LOW or situation.careful else most if energy is Energy.HIGH else middle
     return most if Need.REST in template.suits and energy is Energy.LOW else middle
 

@@ -1,4 +1,7 @@
-"""The hash of everything that a plan was made from: the same hash, the same plan."""
+"""The hash of everything that a plan was made from: the same hash, the same blocks and tasks.
+
+Where the values were read from, and when, is told beside the plan and is not part of it.
+"""
 
 import hashlib
 import json
@@ -19,7 +22,7 @@ PLANNER_VERSION = "rules-1"
 def inputs_hash(situation: Situation) -> str:
     """SHA-256 in hexadecimal over canonical JSON.
 
-    The values used (not when or from where they were fetched), preferences, archetype, date, zone, the 5-minute step from which
+    The values used, preferences, archetype, date, zone, the 5-minute step from which
     the day is open, and the versions of rules and planner.
     """
     inputs = situation.inputs

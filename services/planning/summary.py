@@ -32,7 +32,7 @@ def _source(situation: Situation) -> str:
         return f"Your newest reading is {age} old: nothing to plan from, so this day follows your hours and your archetype."
     match records.source:
         case DataSource.LIVE:
-            return f"This day rests on your live readings; the newest is {age} old."
+            return "This day rests on your live readings."
         case DataSource.DATABASE:
             live = "Live readings could not be had" if records.failure else "Live readings were not asked for"
             return f"{live}, so this day rests on stored ones; the newest is {age} old."

@@ -155,7 +155,7 @@ def nothing_is_invented(day: PlannedDay, found: Situation) -> None:
     assert 0 <= day.health_data.confidence <= 1
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(requests())
 def test_every_plan_keeps_its_rules_without_repair_and_comes_out_the_same_again(inputs: PlanInputs) -> None:
     day, found = make_plan(inputs), situation(inputs)

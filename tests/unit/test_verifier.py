@@ -155,7 +155,7 @@ def test_repeated_red_flags_hold_no_exertion() -> None:
     [{"value": "9999"}, {"measured_at": READY - timedelta(minutes=1)}, {"source": DataSource.DATABASE}, {"unit": "parsec"}],
 )
 def test_a_value_that_is_not_stored_is_no_evidence(plan: DayPlan, found: Situation, change: dict[str, object]) -> None:
-    task = next(task for task in plan.tasks if task.evidence)
+    task = next(task for task in plan.tasks if task.evidence and task.evidence[0].kind is EvidenceKind.SCORE)
     forged = replace(task.evidence[0], **change)  # type: ignore[arg-type]
     broken = changed(plan, task.template.key, lambda held: replace(held, evidence=(forged,)))
     mended = verify(broken, found)
