@@ -7,7 +7,7 @@ from strawberry import UNSET
 from resolvers.access import acting_for
 from resolvers.arguments import AfterEventArgument, PersonArgument, event_id, person_id
 from resolvers.context import Info
-from services.domain.routine import PlanReadyEvent
+from services.domain.routine_events import PlanReadyEvent
 
 
 def plan_ready(info: Info, user_id: PersonArgument, after: AfterEventArgument = UNSET) -> AsyncIterator[PlanReadyEvent]:

@@ -20,7 +20,7 @@ from schema.enums import (
 )
 from schema.pages import PageInfo, edges, nodes, page_info
 from schema.problems import IdempotencyKeyReused, InvalidInput, NotFound, Problem, QuotaExceeded
-from services.domain import outcomes, routine
+from services.domain import outcomes, routine_events
 
 
 @strawberry.type(
@@ -172,4 +172,4 @@ class PlanReadyEvent(RoutineEvent):
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
-        return isinstance(obj, routine.PlanReadyEvent)
+        return isinstance(obj, routine_events.PlanReadyEvent)

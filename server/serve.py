@@ -52,7 +52,7 @@ async def serve(settings: Settings) -> None:
             stopping=stop.event,
         )
         started = Started(settings, keys, _base_url(listener), settings.database_url is None, standin)
-        await _Server(_uvicorn_config(app), stop, lambda: print(banner(started), flush=True)).serve(sockets=[listener])  # noqa: T201
+        await _Server(uvicorn_config(app), stop, lambda: print(banner(started), flush=True)).serve(sockets=[listener])  # noqa: T201
 
 
 class _Stop:
@@ -124,7 +124,7 @@ async def _migrate_when_reachable(database_url: str) -> None:
         return
 
 
-def _uvicorn_config(app: Starlette) -> uvicorn.Config:
+def uvicorn_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,

@@ -14,7 +14,7 @@ import structlog
 
 from services.clock import Clock
 from services.domain.ids import EventId, UserId
-from services.domain.routine import PlanReadyEvent
+from services.domain.routine_events import PlanReadyEvent
 from services.errors import BadUserInput, CursorExpired, Unavailable
 from services.store import events as store
 from services.store import routines as routine_store

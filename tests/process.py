@@ -84,6 +84,14 @@ class ServiceProcess:
         answer: dict[str, Any] = response.json()
         return answer
 
+    async def end_standin(self) -> None:
+        """An outage of Sahha: the stand-in's process is ended, as the banner says, and gone when this returns."""
+        pid = self.standin_pid
+        os.kill(pid, signal.SIGTERM)
+        async with asyncio.timeout(STOP_S):
+            while pid in children_of(self.process.pid):
+                await asyncio.sleep(0.02)
+
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)

@@ -250,13 +250,3 @@ class Routine:
     @property
     def inputs_hash(self) -> str | None:
         return self.plan.inputs_hash if self.plan else None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanReadyEvent:
-    """A routine of this person became READY or FAILED."""
-
-    id: EventId
-    at: datetime
-    routine_id: RoutineId
-    routine: Routine

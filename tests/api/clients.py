@@ -84,7 +84,7 @@ class Api:
     async def until_ready(self) -> httpx.Response:
         """The first answer of `/readyz` that says ready."""
         async with asyncio.timeout(PATIENCE_S):
-            while (response := await self.request("GET", "/readyz", key=None)).status_code != 200:  # noqa: ASYNC110 - another process is waited for
+            while (response := await self.request("GET", "/readyz", key=None)).status_code != 200:
                 await asyncio.sleep(0.05)
         return response
 

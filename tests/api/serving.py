@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from server.serve import _uvicorn_config
+from server.serve import uvicorn_config
 from services.background import owned_task
 
 START_S = 10
@@ -28,7 +28,7 @@ class LoopbackServer(uvicorn.Server):
 async def serving(app: Starlette) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
     """The base URL at which `app` is served for as long as the block lasts, and what its lifespan gave."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = LoopbackServer(_uvicorn_config(app))
+        server = LoopbackServer(uvicorn_config(app))
         async with owned_task(server.serve(sockets=[listener]), "server") as serve:
             async with asyncio.timeout(START_S):
                 while not server.started:

@@ -4,9 +4,7 @@ Twelve steps (predecessor-checklist.md); one process walks through them in order
 """
 
 import importlib.metadata
-import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +120,7 @@ async def step_09_health(service: ServiceProcess) -> None:
 
 
 async def step_05_fallback(service: ServiceProcess) -> None:
-    os.kill(service.standin_pid, signal.SIGTERM)
+    await service.end_standin()
     seen = len(service.lines)
     response = await call(service, "POST", f"/api/user/{PERSON}/routine/generate", service.service_key, BODY)
     routine = response.json()

@@ -72,7 +72,7 @@ async def test_it_is_acknowledged_at_once_and_read_later(service: Api) -> None:
     assert answer["routine"]["status"] in {"QUEUED", "FETCHING", "PLANNING", "READY"}
     query = "query($id: ID!) { routine(id: $id) { ...Whole } }" + WHOLE
     async with asyncio.timeout(20):
-        while (found := (await service.data(query, {"id": answer["routine"]["id"]}))["routine"])["status"] != "READY":  # noqa: ASYNC110 - asking again is what is tested
+        while (found := (await service.data(query, {"id": answer["routine"]["id"]}))["routine"])["status"] != "READY":
             await asyncio.sleep(0.05)
     assert found["id"] == answer["routine"]["id"]
     upper = (await service.data(query, {"id": found["id"].upper()}))["routine"]

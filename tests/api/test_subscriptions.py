@@ -113,5 +113,5 @@ async def test_a_socket_that_breaks_leaves_nobody_watching(service: Api) -> None
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells when the server has noticed
+        while not condition():
             await asyncio.sleep(0.01)

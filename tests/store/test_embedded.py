@@ -25,7 +25,7 @@ LIFELINES = [Lifeline.PIPE, *([Lifeline.KERNEL] if sys.platform == "linux" else 
 root_only = pytest.mark.skipif(not running_as_root(), reason="needs root")
 
 
-async def ask(url: str, sql: str) -> Any:  # noqa: ANN401 - whatever the statement selects
+async def ask(url: str, sql: str) -> Any:
     connection = await asyncpg.connect(url, timeout=10)
     try:
         return await connection.fetchval(sql)
@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 async def gone(pid: int) -> None:
     async with asyncio.timeout(15):
-        while alive(pid):  # noqa: ASYNC110 - it is not our child
+        while alive(pid):
             await asyncio.sleep(0.02)
 
 

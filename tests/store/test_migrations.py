@@ -69,7 +69,7 @@ async def test_a_killed_migrator_holds_up_nobody(empty_database_url: str, folder
     first = asyncio.create_task(migrate(empty_database_url, folder=folder))
     end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
     async with asyncio.timeout(20):
-        while not await fetch(empty_database_url, end):  # noqa: ASYNC110 - the event is in another process
+        while not await fetch(empty_database_url, end):
             await asyncio.sleep(0.05)
     with pytest.raises(asyncpg.InterfaceError) as lost:
         await first

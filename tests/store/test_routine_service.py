@@ -11,7 +11,8 @@ from services.domain.health import DataSource, DataState
 from services.domain.ids import EventId, UserId
 from services.domain.outcomes import GenerateRoutineSuccess
 from services.domain.problems import HealthDataUnavailable, IdempotencyKeyReused, InvalidInput, NotFound
-from services.domain.routine import Archetype, PlanReadyEvent, Preferences, Routine, RoutineRequest, RoutineStatus
+from services.domain.routine import Archetype, Preferences, Routine, RoutineRequest, RoutineStatus
+from services.domain.routine_events import PlanReadyEvent
 from services.errors import BadUserInput, CursorExpired
 from services.store import events
 from services.store import routines as store
