@@ -4,6 +4,7 @@ A scalar refuses what it cannot mean before a resolver runs. What is left, bound
 with `BadUserInput` naming the argument.
 """
 
+import datetime as dt
 import re
 from typing import Annotated, TypeAlias
 from uuid import UUID
@@ -16,6 +17,11 @@ from services.errors import BadUserInput
 USER_ID_LENGTH = 128
 CURSOR_LENGTH = 512
 PAGE_LIMIT = 100
+RECORD_PAGE_LIMIT = 500
+LIST_LIMIT = 100
+NAME_LENGTH = 100
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Of instants that are asked for: no record is older, and every one of them has a UTC."""
 WAIT_LIMIT_S = 120
 JOB_RUN_LIMIT = 100
 
@@ -30,7 +36,19 @@ RoutineArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(descri
 JobArgument: TypeAlias = Annotated[
     strawberry.ID, strawberry.argument(description="The job's id, such as sahha_refresh_active_users.")
 ]
+TaskArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The task's id.")]
 FirstArgument: TypeAlias = Annotated[int, strawberry.argument(description=f"How many at most; 1 to {PAGE_LIMIT}.")]
+FirstRecordsArgument: TypeAlias = Annotated[int, strawberry.argument(description=f"How many at most; 1 to {RECORD_PAGE_LIMIT}.")]
+CategoriesArgument: TypeAlias = Annotated[
+    list[str] | None,
+    strawberry.argument(
+        description=f"Only Sahha's categories of these names, such as sleep; at most {LIST_LIMIT}. Left out: all; empty: none."
+    ),
+]
+TypesArgument: TypeAlias = Annotated[
+    list[str] | None,
+    strawberry.argument(description=f"Only Sahha's types of these names; at most {LIST_LIMIT}. Left out: all; empty: none."),
+]
 RunsArgument: TypeAlias = Annotated[
     int, strawberry.argument(description=f"How many runs at most, the newest first; 1 to {JOB_RUN_LIMIT}.")
 ]
@@ -49,12 +67,31 @@ WaitArgument: TypeAlias = Annotated[
 ]
 
 
-def storable(value: str, field: str, *, longest: int) -> str:
+def storable(value: str, *field: str, longest: int) -> str:
     """The text, when it holds 1 to `longest` characters, none of them NUL or half of a surrogate pair."""
+    name = ".".join(field)
     if not 1 <= len(value) <= longest:
-        raise BadUserInput(f"{field} must have 1 to {longest} characters.", (field,))
+        raise BadUserInput(f"{name} must have 1 to {longest} characters.", field)
     if UNSTORABLE.search(value):
-        raise BadUserInput(f"{field} holds a character that cannot be stored.", (field,))
+        raise BadUserInput(f"{name} holds a character that cannot be stored.", field)
+    return value
+
+
+def names(values: list[str] | None, field: str) -> tuple[str, ...] | None:
+    """The names to look for; `None` for null and for left out: whatever there is."""
+    if not isinstance(values, list):
+        return None
+    if len(values) > LIST_LIMIT:
+        raise BadUserInput(f"{field} must have at most {LIST_LIMIT} entries.", (field,))
+    return tuple(storable(value, field, str(index), longest=NAME_LENGTH) for index, value in enumerate(values))
+
+
+def moment(value: dt.datetime | None, field: str) -> dt.datetime | None:
+    """`None` for null and for left out."""
+    if not isinstance(value, dt.datetime):
+        return None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise BadUserInput(f"{field} must be in the years from {FIRST_YEAR} to {LAST_YEAR}.", (field,))
     return value
 
 
@@ -62,9 +99,9 @@ def person_id(value: str) -> UserId:
     return UserId(storable(value, "userId", longest=USER_ID_LENGTH))
 
 
-def routine_id(value: str) -> RoutineId | None:
+def known_as_routine(value: str, field: str = "id") -> RoutineId | None:
     """`None` for text that is no routine's id: the same answer as for a routine that does not exist."""
-    storable(value, "id", longest=USER_ID_LENGTH)
+    storable(value, field, longest=USER_ID_LENGTH)
     try:
         parsed = UUID(value)
     except ValueError:

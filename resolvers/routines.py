@@ -12,9 +12,9 @@ from resolvers.arguments import (
     FirstArgument,
     PersonArgument,
     RoutineArgument,
+    known_as_routine,
     page_cursor,
     person_id,
-    routine_id,
     within,
 )
 from resolvers.context import Info
@@ -36,7 +36,7 @@ async def generate_routine(info: Info, request: RoutineRequest, wait_seconds: in
 
 async def routine(info: Info, id: RoutineArgument) -> Routine:  # noqa: A002 - the contract's name
     person = owner(info)
-    wanted = routine_id(id)
+    wanted = known_as_routine(id)
     found = None if wanted is None else await info.context.services.routines.read(wanted, person)
     if found is None:
         raise RoutineNotFound

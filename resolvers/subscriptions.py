@@ -1,16 +1,33 @@
-"""What is pushed to clients."""
+"""What is pushed to clients. A refusal is raised before there is a stream: the client gets `error`, not a first event."""
 
 from collections.abc import AsyncIterator
 
 from strawberry import UNSET
 
-from resolvers.access import acting_for
-from resolvers.arguments import AfterEventArgument, PersonArgument, event_id, person_id
+from resolvers.access import acting_for, owner
+from resolvers.arguments import (
+    AfterEventArgument,
+    PersonArgument,
+    RoutineArgument,
+    event_id,
+    known_as_routine,
+    person_id,
+)
 from resolvers.context import Info
-from services.domain.routine_events import PlanReadyEvent
+from services.domain.routine_events import PlanReadyEvent, RoutineEvent
+from services.errors import RoutineNotFound
 
 
-def plan_ready(info: Info, user_id: PersonArgument, after: AfterEventArgument = UNSET) -> AsyncIterator[PlanReadyEvent]:
-    """A refusal is raised here, before the stream begins: the client gets `error`, not a first event."""
+async def plan_ready(info: Info, user_id: PersonArgument, after: AfterEventArgument = UNSET) -> AsyncIterator[PlanReadyEvent]:
     person = acting_for(info, person_id(user_id))
-    return info.context.services.events.subscribe(person, event_id(after))
+    return await info.context.services.events.subscribe(person, event_id(after))
+
+
+async def routine_progress(
+    info: Info, routine_id: RoutineArgument, after: AfterEventArgument = UNSET
+) -> AsyncIterator[RoutineEvent]:
+    person = owner(info)
+    wanted = known_as_routine(routine_id, "routineId")
+    if wanted is None:
+        raise RoutineNotFound
+    return await info.context.services.events.progress(wanted, person, event_id(after))

@@ -9,6 +9,7 @@ from services.background import background
 from services.clock import Clock
 from services.config import Settings
 from services.events import PlanReadyHub
+from services.fulfilment import Fulfilment
 from services.health_data import HealthDataService
 from services.metrics import Metrics
 from services.routines import RoutineService
@@ -46,7 +47,8 @@ async def open_services(
         client = SahhaClient(http, sahha, settings, clock)
         stack.push_async_callback(client.aclose)
         health_data = HealthDataService(database, client, settings, clock, metrics)
-        routines = RoutineService(database, health_data, hub, settings, clock, metrics)
+        fulfilment = Fulfilment(database, health_data, settings, clock, metrics)
+        routines = RoutineService(database, fulfilment, hub, settings, clock, metrics)
         await stack.enter_async_context(background(hub.listen(), "events"))
         upkeep = UpkeepService(database, health_data, routines, settings, clock)
         yield Services(settings, clock, keyring, database, database_url, metrics, hub, health_data, routines, upkeep)

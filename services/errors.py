@@ -14,11 +14,17 @@ UpstreamError               inside services only; turned into an outcome or a st
 ├── UpstreamTimeout         no whole answer within the deadline
 ├── UpstreamStatus          an answer with a status that means failure (429 and 5xx among them)
 ├── UpstreamMalformed       an answer that is not what the contract says
+│   └── ProfileMismatch     the profile that came is another person's: nothing of this read can be trusted
+├── CircuitOpen             not asked: the upstream fails for many, or wants to be left alone for a while
 ├── CredentialRejected      our own account credential is not accepted
-└── PersonUnknown           the upstream does not know this person (403, 404, 410)
+├── PersonUnknown           the upstream does not know this person (403, 404)
+│   └── PersonRemoved       it did, and their profile was deleted there (410)
+└── ModelFailed             the model wrote nothing, or not all: `kind` says why, in words safe to show
 
 Anything else is a bug: masked for the caller, logged with its traceback and request id.
 """
+
+from enum import Enum
 
 
 class ServiceError(Exception):
@@ -114,9 +120,58 @@ class UpstreamMalformed(UpstreamError):
     pass
 
 
+class ProfileMismatch(UpstreamMalformed):
+    pass
+
+
+class CircuitOpen(UpstreamError):
+    """`retry_after_s`: seconds after which it is worth coming again."""
+
+    def __init__(self, reason: str, *, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class CredentialRejected(UpstreamError):
     pass
 
 
 class PersonUnknown(UpstreamError):
     pass
+
+
+class PersonRemoved(PersonUnknown):
+    pass
+
+
+class ModelFailureKind(Enum):
+    """Why the model's words are not in a plan, or not all of them; the value ends the sentence that a person is told."""
+
+    RATE_LIMITED = "the model's provider asked for fewer calls"
+    QUOTA = "the model account has no credit left"
+    REFUSED = "the model refused to write it"
+    TRUNCATED = "the model's answer was cut off at its length limit"
+    MALFORMED = "the model's answer was not what was asked for"
+    RUNAWAY = "the model's answer went on without end"
+    CUT = "the connection to the model broke"
+    TIMEOUT = "the model took too long"
+    UNREACHABLE = "the model could not be reached"
+    UNAVAILABLE = "the model's provider had a failure of its own"
+    MISCONFIGURED = "the model is not set up correctly"
+    CONTENT_FILTER = "the provider's content filter stopped the answer"
+    BUDGET = "today's budget for the model is used up"
+    BUSY = "too many plans were being written at the same time"
+    PAUSED = "the model failed shortly before and is left alone for a while"
+    INTERNAL = "writing it failed for a reason of our own"
+
+
+class ModelFailed(UpstreamError):
+    """`retry_after_s` is what the provider asked for. `sent`: the model may have begun to write, and that may be charged for."""
+
+    def __init__(
+        self, kind: ModelFailureKind, reason: str, *, retry_after_s: float | None = None, sent: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.retry_after_s = retry_after_s
+        self.sent = sent

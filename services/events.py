@@ -6,16 +6,20 @@ gets is what the table holds, in order, once each.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from typing import assert_never
 
 import asyncpg
 import structlog
 
 from services.clock import Clock
-from services.domain.ids import EventId, UserId
-from services.domain.routine_events import PlanReadyEvent
-from services.errors import BadUserInput, CursorExpired, Unavailable
+from services.domain.ids import EventId, RoutineId, UserId
+from services.domain.routine import Routine, RoutineStatus
+from services.domain.routine_events import PlanReadyEvent, RoutineEvent, RoutineStageChanged, TimeBlockReady
+from services.errors import BadUserInput, CursorExpired, RoutineNotFound, Unavailable
 from services.store import events as store
 from services.store import routines as routine_store
 from services.store.database import Database
@@ -55,44 +59,88 @@ class PlanReadyHub:
                 del self._watchers[user_id]
 
     async def subscribe(self, user_id: UserId, after: EventId | None) -> AsyncGenerator[PlanReadyEvent, None]:
-        """The events of a person that follow `after`, else those from now on, in order, once each, for ever.
+        """The routines of a person that become READY or FAILED after an event, else from now on, in order, once each, for ever.
 
-        Raises `BadUserInput` for an `after` that has not been given out, `CursorExpired` for one that is no longer kept.
+        Raises, before there is a stream, `BadUserInput` for an `after` that has not been given out and `CursorExpired` for one
+        that is no longer kept.
         """
+        bounds = await self._bounds(user_id, after)
+        return self._announcements(user_id, bounds.newest if after is None else after)
+
+    async def progress(
+        self, routine_id: RoutineId, owner: UserId | None, after: EventId | None
+    ) -> AsyncGenerator[RoutineEvent, None]:
+        """What happens to one routine, from its acknowledgement on or after an event, up to the event that ends it.
+
+        Nothing when that event lies before `after`.
+        Raises as `subscribe`, and `RoutineNotFound` for one that does not exist or is not `owner`'s (`None`: anybody's).
+        """
+        async with self._database.connection() as connection:
+            routine = await routine_store.read(connection, routine_id, owner, self._clock.now())
+        if routine is None:
+            raise RoutineNotFound
+        start = routine.cursor if after is None else after
+        await self._bounds(routine.user_id, start)
+        over = routine.status.final and await self._nothing_after(routine, start)
+        return self._progress(routine, start, over=over)
+
+    async def _announcements(self, user_id: UserId, position: EventId) -> AsyncGenerator[PlanReadyEvent, None]:
+        read = partial(store.announcements, user_id=user_id, limit=BATCH)
+        async with aclosing(self._follow(user_id, position, read)) as followed:
+            async for event, routine in followed:
+                yield PlanReadyEvent(event.id, event.at, event.routine_id, routine)
+
+    async def _nothing_after(self, routine: Routine, position: EventId) -> bool:
+        async with self._database.connection() as connection:
+            return not await store.progress(connection, routine.user_id, routine.id, position, limit=1)
+
+    async def _progress(self, routine: Routine, position: EventId, *, over: bool) -> AsyncGenerator[RoutineEvent, None]:
+        if over:
+            return
+        read = partial(store.progress, user_id=routine.user_id, routine_id=routine.id, limit=BATCH)
+        async with aclosing(self._follow(routine.user_id, position, read)) as followed:
+            async for event, current in followed:
+                yield (told := _told(event, current, self._clock.now()))
+                if isinstance(told, PlanReadyEvent) or (isinstance(told, RoutineStageChanged) and told.status.final):
+                    return
+
+    async def _follow(
+        self, user_id: UserId, position: EventId, read: Callable[..., Awaitable[list[store.StoredEvent]]]
+    ) -> AsyncGenerator[tuple[store.StoredEvent, Routine], None]:
+        """What `read` finds after a position, each with its routine as it is now, and then whatever comes."""
         with self.watch(user_id) as wake:
-            position = await self._start(user_id, after)
             while True:
                 wake.clear()
-                for event in await self._read(user_id, position):
+                for event, routine in await self._read(user_id, position, read):
                     position = event.id
-                    yield event
+                    yield event, routine
                     wake.set()
                 if not wake.is_set():
                     with suppress(TimeoutError):
                         async with asyncio.timeout(POLL_S):
                             await wake.wait()
 
-    async def _start(self, user_id: UserId, after: EventId | None) -> EventId:
+    async def _bounds(self, user_id: UserId, after: EventId | None) -> store.EventBounds:
         async with self._database.connection() as connection:
             bounds = await store.bounds(connection, user_id)
-        if after is None:
-            return bounds.newest
-        if not 0 <= after <= bounds.newest:
+        if after is not None and not 0 <= after <= bounds.newest:
             raise BadUserInput("No event with this id has been given out.", field=("after",))
-        if after < bounds.floor:
+        if after is not None and after < bounds.floor:
             raise CursorExpired("The events after this one are no longer kept. Read `routines` instead.")
-        return after
+        return bounds
 
-    async def _read(self, user_id: UserId, position: EventId) -> list[PlanReadyEvent]:
+    async def _read(
+        self, user_id: UserId, position: EventId, read: Callable[..., Awaitable[list[store.StoredEvent]]]
+    ) -> list[tuple[store.StoredEvent, Routine]]:
         """The next events; none while the store cannot be reached: they are still there when it comes back."""
         now = self._clock.now()
         found = []
         try:
             async with self._database.connection() as connection:
-                for event in await store.after(connection, user_id, position, BATCH):
+                for event in await read(connection, after=position):
                     routine = await routine_store.read(connection, event.routine_id, user_id, now)
                     if routine is not None:
-                        found.append(PlanReadyEvent(event.id, event.at, event.routine_id, routine))
+                        found.append((event, routine))
         except Unavailable:
             return []
         return found
@@ -141,3 +189,17 @@ class PlanReadyHub:
         for watchers in self._watchers.values():
             for wake in watchers:
                 wake.set()
+
+
+def _told(event: store.StoredEvent, routine: Routine, as_of: datetime) -> RoutineEvent:
+    match event.kind:
+        case store.EventKind.READY | store.EventKind.FAILED:
+            return PlanReadyEvent(event.id, event.at, event.routine_id, routine)
+        case store.EventKind.STAGE:
+            payload = event.payload or {}
+            return RoutineStageChanged(event.id, event.at, event.routine_id, RoutineStatus(payload["status"]), payload["detail"])
+        case store.EventKind.BLOCK:
+            block = store.load_published(event.payload or {}, as_of)
+            return TimeBlockReady(event.id, event.at, event.routine_id, block.block, block.planner, block.revision, block.final)
+        case _:
+            assert_never(event.kind)

@@ -3,32 +3,33 @@
 import asyncio
 import random
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from uuid import uuid4
 
+import asyncpg
 import structlog
 
 from services.clock import Clock
 from services.config import Settings
-from services.domain.health import HealthRecords, ReadPolicy
-from services.domain.ids import RoutineId, UserId
-from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess
+from services.domain.ids import EventId, RoutineId, UserId
+from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess, SetTaskStatusResult, SetTaskStatusSuccess
 from services.domain.pages import Page
-from services.domain.problems import HealthDataUnavailable, IdempotencyKeyReused, NotFound, PlanningFailed, Problem
-from services.domain.routine import Routine, RoutineRequest, RoutineStatus, RoutineTiming
+from services.domain.problems import HealthDataUnavailable, IdempotencyKeyReused, InvalidInput, NotFound, PlanningFailed
+from services.domain.routine import Routine, RoutineRequest, RoutineStatus, TaskStatus
 from services.domain.schedule import zone
 from services.errors import BadUserInput, HealthDataUnavailableError, PersonNotFound, Unavailable
 from services.events import PlanReadyHub
-from services.health_data import HealthDataService
+from services.fulfilment import Fulfilment, TakenOver
 from services.metrics import Metrics
-from services.planning.inputs import PlanInputs
-from services.planning.planner import PlannedDay, make_plan
 from services.planning.request import default_date, validate_request
 from services.store import events, idempotency, queue
 from services.store import routines as store
 from services.store.database import Database
 
-OPERATION = "generateRoutine"
+GENERATE, REPLAN = "generateRoutine", "replanRoutine"
+DATE_FIELD = ("input", "date")
+NOT_REPLANNABLE = "Only the newest READY routine of a day that is not over can be planned again."
 ORPHANED_AFTER = timedelta(seconds=30)
 """An unfinished routine of this age without a job gets a new one."""
 RECHECK_S = 2.0
@@ -48,14 +49,14 @@ class RoutineService:
     def __init__(
         self,
         database: Database,
-        health_data: HealthDataService,
+        fulfilment: Fulfilment,
         hub: PlanReadyHub,
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._database = database
-        self._health_data = health_data
+        self._fulfilment = fulfilment
         self._hub = hub
         self._settings = settings
         self._clock = clock
@@ -64,34 +65,63 @@ class RoutineService:
     async def request(self, request: RoutineRequest) -> GenerateRoutineResult:
         """Acknowledge a request: when this returns, the routine and its job are durable.
 
-        The same idempotency key and input give the same routine again, with the same cursor. An identical request that is still
-        running is joined. Raises `Unavailable`: nothing was acknowledged, the same key is safe to use again.
+        The same idempotency key and input give the same routine again, with the same cursor, for 72 h. An identical request that
+        is still running is joined. Raises `Unavailable`: whether something was acknowledged is not known, and the same key tells.
         """
         now = self._clock.now()
-        if (problem := validate_request(request, now)) is not None:
+        problem = validate_request(request, now)
+        if problem is not None and (problem.field != DATE_FIELD or request.idempotency_key is None):
             return problem
-        local_date = request.date or default_date(now, zone(request.timezone), request.preferences)
-        asked = store.request_hash(request, request.date)
+        fingerprint = store.request_hash(request, request.date)
         async with self._database.transaction() as connection:
             cursor = await store.lock_person(connection, request.user_id, now)
-            key = request.idempotency_key
-            if key is not None and (claim := await idempotency.find(connection, request.user_id, OPERATION, key)):
-                if claim.fingerprint != asked:
-                    return IdempotencyKeyReused("This idempotencyKey was used with other input. Use a new key.")
-                routine = await store.read(connection, claim.routine_id, request.user_id, now)
-                if routine is None:
-                    raise LookupError("an idempotency key without its routine")
-                return GenerateRoutineSuccess(routine, joined=False, cursor=routine.cursor)
-            identical = store.request_hash(request, local_date)
-            routine = await store.find_running(connection, request.user_id, identical, now)
-            joined = routine is not None
-            if routine is None:
-                routine = await store.insert(connection, RoutineId(uuid4()), request, local_date, cursor, now)
-                await queue.enqueue_routine(connection, routine.id)
-            if key is not None:
-                await idempotency.claim(connection, request.user_id, OPERATION, key, asked, routine.id, now)
+            earlier = await self._earlier(connection, request, GENERATE, fingerprint)
+            if earlier is not None:
+                return earlier
+            if problem is not None:  # the day of a key that was used in time may be over by now
+                return problem
+            local_date = request.date or default_date(now, zone(request.timezone), request.preferences)
+            routine, joined = await self._queue(connection, request, local_date, cursor)
+            await self._claim(connection, request, GENERATE, fingerprint, routine)
         log.info("[ROUTINE] Acknowledged", routine=str(routine.id), joined=joined)
         return GenerateRoutineSuccess(routine, joined=joined, cursor=routine.cursor)
+
+    async def replan(self, routine_id: RoutineId, idempotency_key: str | None, owner: UserId | None) -> GenerateRoutineResult:
+        """Acknowledge that the rest of a routine's day is planned again; a new routine, which supersedes it. As `request`."""
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            routine = await store.read(connection, routine_id, owner, now)
+            if routine is None:
+                return NotFound("There is no such routine.")
+            request = _request_again(routine, idempotency_key)
+            problem = validate_request(request, now)
+            if problem is not None and problem.field != DATE_FIELD:
+                return problem
+            cursor = await store.lock_person(connection, routine.user_id, now)
+            fingerprint = store.request_hash(request, routine.date, routine.id)
+            earlier = await self._earlier(connection, request, REPLAN, fingerprint)
+            if earlier is not None:
+                return earlier
+            if problem is not None or routine.status is not RoutineStatus.READY or routine.superseded_by is not None:
+                return InvalidInput(NOT_REPLANNABLE, field=("id",))
+            again, joined = await self._queue(connection, request, routine.date, cursor, routine.id)
+            await self._claim(connection, request, REPLAN, fingerprint, again)
+        log.info("[ROUTINE] Replan acknowledged", routine=str(again.id), joined=joined)
+        return GenerateRoutineSuccess(again, joined=joined, cursor=again.cursor)
+
+    async def set_task_status(self, task_id: str, status: TaskStatus, owner: UserId | None) -> SetTaskStatusResult:
+        """Mark a task; whatever its status was before. Tasks of a routine that was superseded can no longer be marked."""
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            routine = await store.lock_routine_of_task(connection, task_id, owner, now)
+            if routine is None or routine.plan is None:
+                return NotFound("There is no such task.")
+            if routine.superseded_by is not None:
+                return InvalidInput("A newer routine of this day has replaced this task.", field=("taskId",))
+            plan = routine.plan.with_task_status(task_id, status)
+            await store.rewrite_plan(connection, routine, plan)
+        marked = next(task for task in plan.tasks if task.id == task_id)
+        return SetTaskStatusSuccess(marked, replace(routine, plan=plan))
 
     async def read(self, routine_id: RoutineId, owner: UserId | None) -> Routine | None:
         """A routine of `owner`, or of anybody for `None`. Somebody else's and one that does not exist: `None`."""
@@ -132,18 +162,28 @@ class RoutineService:
         if attempt is None:
             return None
         try:
-            await self._attempt(attempt)
+            return await self._attempt(attempt)
+        except TakenOver:
+            self._metrics.fenced.inc()
+            log.warning("[ROUTINE] Another attempt took over", routine=str(routine_id))
+            return None
+
+    async def _attempt(self, attempt: store.Attempt) -> float | None:
+        """One attempt; the seconds until the next one if it has to be."""
+        try:
+            await self._fulfilment.make(attempt)
         except PersonNotFound:
-            await self._fail(attempt, NotFound("Sahha knows no such person."))
+            await self._fulfilment.fail(attempt, NotFound("Sahha knows no such person."))
         except HealthDataUnavailableError as error:
-            await self._fail(attempt, HealthDataUnavailable(error.message, retryable=True, retry_after_ms=error.retry_after_ms))
+            problem = HealthDataUnavailable(error.message, retryable=True, retry_after_ms=error.retry_after_ms)
+            await self._fulfilment.fail(attempt, problem)
+        except TakenOver:
+            raise
         except Exception as error:
-            if attempt.number >= self._settings.worker_attempts and not isinstance(error, Unavailable):
-                log.exception("[ROUTINE] Given up", routine=str(routine_id), attempt=attempt.number)
-                await self._fail(attempt, PlanningFailed("The plan could not be made. Ask again.", retryable=True))
-                return None
-            log.warning("[ROUTINE] Attempt failed", routine=str(routine_id), attempt=attempt.number, exc_info=True)
-            return retry_delay_s(attempt.number)
+            log.warning("[ROUTINE] Attempt failed", routine=str(attempt.routine.id), attempt=attempt.number, exc_info=True)
+            if attempt.number < self._settings.worker_attempts or isinstance(error, Unavailable):
+                return retry_delay_s(attempt.number)
+            await self._fulfilment.fail(attempt, PlanningFailed("The plan could not be made. Ask again.", retryable=True))
         return None
 
     async def requeue_orphans(self) -> int:
@@ -167,51 +207,52 @@ class RoutineService:
             if gone == 0:
                 return total
 
-    async def _attempt(self, attempt: store.Attempt) -> None:
-        routine = attempt.routine
-        records = await self._health_data.read_week(
-            routine.user_id, zone(routine.timezone), ReadPolicy.LIVE_FIRST, self._settings.sahha_plan_deadline_s
-        )
-        async with self._database.connection() as connection:
-            if not await store.mark_planning(connection, attempt):
-                self._fenced(routine)
-                return
-        started = self._clock.monotonic()
-        planned = make_plan(_inputs(routine, records, self._clock))
-        plan_ms = round((self._clock.monotonic() - started) * 1000)
-        await self._finish(attempt, planned, records, plan_ms)
+    async def _earlier(
+        self, connection: asyncpg.Connection, request: RoutineRequest, operation: str, fingerprint: bytes
+    ) -> GenerateRoutineResult | None:
+        """What this idempotency key was used for before."""
+        key = request.idempotency_key
+        claim = None if key is None else await idempotency.find(connection, request.user_id, operation, key)
+        if claim is None:
+            return None
+        if claim.fingerprint != fingerprint:
+            return IdempotencyKeyReused("This idempotencyKey was used with other input. Use a new key.")
+        routine = await store.read(connection, claim.routine_id, request.user_id, self._clock.now())
+        if routine is None:
+            raise LookupError("an idempotency key without its routine")
+        return GenerateRoutineSuccess(routine, joined=False, cursor=routine.cursor)
 
-    async def _finish(self, attempt: store.Attempt, planned: PlannedDay, records: HealthRecords, plan_ms: int) -> None:
-        """READY, its event and its wake-up, in one transaction."""
-        routine = attempt.routine
+    async def _queue(
+        self,
+        connection: asyncpg.Connection,
+        request: RoutineRequest,
+        local_date: date,
+        cursor: EventId,
+        replan_of: RoutineId | None = None,
+    ) -> tuple[Routine, bool]:
+        """The routine of an identical request that still runs, else a new one with its job; whether it was joined."""
         now = self._clock.now()
-        total_ms = round((now - routine.created_at).total_seconds() * 1000)
-        timing = RoutineTiming(records.fetch_ms, plan_ms, total_ms)
-        async with self._database.transaction() as connection:
-            await store.lock_person(connection, routine.user_id, routine.created_at)
-            done = await store.finish(connection, attempt, now, planned.plan, planned.health_data, timing)
-            if done:
-                await events.append(connection, routine.user_id, events.EventKind.READY, routine.id, now)
-        if not done:
-            self._fenced(routine)
-            return
-        self._metrics.routines.labels(RoutineStatus.READY.value).inc()
-        self._metrics.routine_seconds.observe(total_ms / 1000)
-        log.info("[ROUTINE] READY", routine=str(routine.id), source=records.source.value, total_ms=total_ms, plan_ms=plan_ms)
+        identical = store.request_hash(request, local_date, replan_of)
+        running = await store.find_running(connection, request.user_id, identical, now)
+        if running is not None:
+            return running, True
+        routine = await store.insert(connection, RoutineId(uuid4()), request, local_date, cursor, now, replan_of)
+        await queue.enqueue_routine(connection, routine.id)
+        return routine, False
 
-    async def _fail(self, attempt: store.Attempt, problem: Problem) -> None:
-        """FAILED, its event and its wake-up, in one transaction."""
-        routine = attempt.routine
-        async with self._database.transaction() as connection:
-            await store.lock_person(connection, routine.user_id, routine.created_at)
-            done = await store.fail(connection, attempt, problem)
-            if done:
-                await events.append(connection, routine.user_id, events.EventKind.FAILED, routine.id, self._clock.now())
-        if not done:
-            self._fenced(routine)
-            return
-        self._metrics.routines.labels(RoutineStatus.FAILED.value).inc()
-        log.warning("[ROUTINE] FAILED", routine=str(routine.id), code=problem.code)
+    async def _claim(
+        self, connection: asyncpg.Connection, request: RoutineRequest, operation: str, fingerprint: bytes, routine: Routine
+    ) -> None:
+        if request.idempotency_key is not None:
+            await idempotency.claim(
+                connection,
+                request.user_id,
+                operation,
+                request.idempotency_key,
+                fingerprint,
+                routine.id,
+                self._clock.now(),
+            )
 
     async def _existing(self, routine_id: RoutineId) -> Routine:
         routine = await self.read(routine_id, owner=None)
@@ -219,23 +260,21 @@ class RoutineService:
             raise LookupError(routine_id)
         return routine
 
-    def _fenced(self, routine: Routine) -> None:
-        self._metrics.fenced.inc()
-        log.warning("[ROUTINE] Another attempt took over", routine=str(routine.id))
-
 
 def retry_delay_s(attempt: int) -> float:
     """Full jitter: anything up to the back-off of this attempt, counted from 1."""
     return random.uniform(0, min(RETRY_CAP_S, RETRY_BASE_S * 2 ** (attempt - 1)))
 
 
-def _inputs(routine: Routine, records: HealthRecords, clock: Clock) -> PlanInputs:
-    return PlanInputs(
-        routine_id=routine.id,
+def _request_again(routine: Routine, idempotency_key: str | None) -> RoutineRequest:
+    """What was asked for with this routine."""
+    return RoutineRequest(
+        user_id=routine.user_id,
         archetype=routine.archetype,
-        preferences=routine.preferences,
         timezone=routine.timezone,
         date=routine.date,
-        records=records,
-        ready_at=clock.now(),
+        preferences=routine.preferences,
+        idempotency_key=idempotency_key,
+        condition=routine.condition,
+        auto_replan=routine.auto_replan,
     )

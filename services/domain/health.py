@@ -1,7 +1,7 @@
 """Health records as the product sees them, whatever upstream they came from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import TypeVar
@@ -47,9 +47,13 @@ class TimestampRepair(Enum):
 class Biomarker:
     """One row of Sahha's biomarkers.
 
-    `value` is lossless, as received; `number` is the same where it is one, in `unit`. `start_date_time` and
-    `end_date_time` keep the person's own offset. `received_at` is when this value was first received, `as_of` the moment of the
-    read that gave this object.
+    `value` is lossless, as received, and stands in `value_unit`. `number` is the same where it is one, in `unit`: the one unit
+    that all rows of a type have, so that numbers of a type can be compared. The two units differ only in a row that was received
+    in another one, which `received_unit` then names (7.5 `hour` is the number 450 in `minute`).
+
+    `start_date_time` and `end_date_time` keep the person's own offset. `received_at` is when this value was first received,
+    `as_of` the moment of the read that gave this object. `extra` is canonical JSON of the fields that the product does not
+    know. How a value was written is no part of what a row says: a fingerprint takes `meaning` and `unit`.
     """
 
     id: str
@@ -67,6 +71,26 @@ class Biomarker:
     as_of: datetime
     source: DataSource
     repair: TimestampRepair = TimestampRepair.NONE
+    received_unit: str | None = None
+    extra: str | None = None
+
+    @property
+    def value_unit(self) -> str | None:
+        """The unit that `value` stands in."""
+        return self.received_unit or self.unit
+
+    @property
+    def meaning(self) -> float | str:
+        """What `value` says however it was written: the number in `unit`, the instant of a date-time in UTC, else the text."""
+        if self.number is not None:
+            return self.number
+        if self.unit != "datetime" and self.value_type != "datetime":
+            return self.value
+        try:
+            moment = datetime.fromisoformat(self.value)
+        except ValueError:
+            return self.value
+        return f"@{moment.timestamp():.3f}" if moment.tzinfo is not None else self.value
 
     @property
     def measured_at(self) -> datetime:
@@ -92,7 +116,10 @@ class ScoreFactor:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One score of one local day; `score` is 0 to 1. `score_date_time` is the person's local midnight, with their offset."""
+    """One score of one local day; `score` is 0 to 1. `score_date_time` is the person's local midnight, with their offset.
+
+    `extra` as in `Biomarker`.
+    """
 
     id: str
     type: str
@@ -105,6 +132,7 @@ class Score:
     received_at: datetime
     as_of: datetime
     source: DataSource
+    extra: str | None = None
 
     @property
     def measured_at(self) -> datetime:
@@ -114,6 +142,60 @@ class Score:
     @property
     def age_seconds(self) -> int:
         return age_seconds(self.measured_at, self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourLabel:
+    """What Sahha calls an archetype: a word for how a person lived over a week or a month, such as `long_sleeper`.
+
+    Unrelated to the six archetypes of routines. `ordinality` is the place of `value` among the values of `name`, from 0;
+    `None` where there is no order. `end_date_time` is the start of the last day. Natural key: name, periodicity,
+    `start_date_time`.
+    """
+
+    id: str
+    name: str
+    value: str
+    data_type: str | None
+    periodicity: str
+    ordinality: int | None
+    start_date_time: datetime
+    end_date_time: datetime
+    received_at: datetime
+    as_of: datetime
+    source: DataSource
+    extra: str | None = None
+
+
+class RecordKind(Enum):
+    """What a record is about. A factor is kept under its score: `category` is the score's type, `type` the factor's name."""
+
+    BIOMARKER = "BIOMARKER"
+    SCORE = "SCORE"
+    SCORE_FACTOR = "SCORE_FACTOR"
+    BEHAVIOUR_LABEL = "BEHAVIOUR_LABEL"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that cannot be true, kept out of everything that is read and planned from, with what is wrong with it.
+
+    Natural key: kind, category, type, grain and `start_date_time`. `category` is empty for scores and labels, `periodicity` is
+    `daily` for scores. `value` is the text as received, at most 1,024 characters, without control characters; `reason` holds
+    nothing of it.
+    """
+
+    kind: RecordKind
+    category: str
+    type: str
+    periodicity: str
+    start_date_time: datetime
+    end_date_time: datetime | None
+    sahha_id: str | None
+    value: str | None = field(repr=False)
+    unit: str | None
+    reason: str
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from services.domain.problems import (
     NotFound,
     QuotaExceeded,
 )
-from services.domain.routine import Routine
+from services.domain.routine import Routine, RoutineTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class GenerateRoutineSuccess:
     routine: Routine
     joined: bool
     cursor: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class SetTaskStatusSuccess:
+    """The task as it is now, and its routine."""
+
+    task: RoutineTask
+    routine: Routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +53,6 @@ class SchedulerJobSuccess:
 
 
 GenerateRoutineResult = GenerateRoutineSuccess | InvalidInput | NotFound | QuotaExceeded | IdempotencyKeyReused
+SetTaskStatusResult = SetTaskStatusSuccess | NotFound | InvalidInput
 RefreshSahhaResult = RefreshSahhaSuccess | NotFound | HealthDataUnavailable
 SchedulerJobResult = SchedulerJobSuccess | NotFound

@@ -1,6 +1,6 @@
 """A routine: what a person asks for, and the day that is planned for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import Enum
 
@@ -75,6 +75,22 @@ class CheckVerdict(Enum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
+class Condition(Enum):
+    """How a person says they are today. SICK and INJURED days hold no hard effort, whatever the readings say."""
+
+    WELL = "WELL"
+    TIRED = "TIRED"
+    SICK = "SICK"
+    INJURED = "INJURED"
+
+
+class ChangeKind(Enum):
+    ADDED = "ADDED"
+    MOVED = "MOVED"
+    REMOVED = "REMOVED"
+    REWRITTEN = "REWRITTEN"
+
+
 class EvidenceKind(Enum):
     BIOMARKER = "BIOMARKER"
     SCORE = "SCORE"
@@ -92,13 +108,18 @@ class FixedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """Local wall-clock times; what is left out is read from the person's habits, else a default."""
+    """Local wall-clock times; what is left out is read from the person's habits, else a default.
+
+    `goal` is a person's own words: data, never instructions.
+    """
 
     wake_time: time | None = None
     sleep_time: time | None = None
     work_start: time | None = None
     work_end: time | None = None
     fixed_events: tuple[FixedEvent, ...] = ()
+    avoid_task_types: tuple[TaskType, ...] = ()
+    goal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +132,8 @@ class RoutineRequest:
     date: date | None
     preferences: Preferences = Preferences()
     idempotency_key: str | None = None
+    condition: Condition = Condition.WELL
+    auto_replan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +155,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class RoutineTask:
-    """Instants are UTC, on the 5-minute grid of the day."""
+    """Instants are UTC, on the 5-minute grid of the day. `key` names the library entry it was made from."""
 
     id: str
     title: str
@@ -143,6 +166,7 @@ class RoutineTask:
     end_time: datetime
     evidence: tuple[Evidence, ...] = ()
     status: TaskStatus = TaskStatus.PENDING
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +195,27 @@ class PlanCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutineChange:
+    """What a replan did to one task, and why. `moved_from` and `moved_to` are its starts, before and now."""
+
+    kind: ChangeKind
+    task_id: str | None
+    task_title: str | None
+    moved_from: datetime | None
+    moved_to: datetime | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """Tokens of every call that a plan took; cached ones are part of the input."""
+
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A verified day: what a planner gives, and all that a READY routine shows of it."""
 
@@ -179,6 +224,23 @@ class Plan:
     time_blocks: tuple[TimeBlock, ...]
     checks: tuple[PlanCheck, ...]
     inputs_hash: str
+    safety_notice: str | None = None
+    changes: tuple[RoutineChange, ...] = ()
+    model: str | None = None
+    usage: ModelUsage | None = None
+
+    @property
+    def tasks(self) -> tuple[RoutineTask, ...]:
+        """All tasks, in the order of the day."""
+        return tuple(task for block in self.time_blocks for task in block.tasks)
+
+    def with_task_status(self, task_id: str, status: TaskStatus) -> "Plan":
+        """The same plan with one task marked."""
+        blocks = tuple(
+            replace(block, tasks=tuple(replace(task, status=status) if task.id == task_id else task for task in block.tasks))
+            for block in self.time_blocks
+        )
+        return replace(self, time_blocks=blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +264,16 @@ class HealthDataUse:
 
 @dataclass(frozen=True, slots=True)
 class RoutineTiming:
-    """Milliseconds: of the health-data read, of planning, and from acknowledgement to READY."""
+    """Milliseconds: of the health-data read, of planning, to the first usable block and to READY from the acknowledgement.
+
+    `speculative`: the plan was begun on warm data while the live read ran, and was kept.
+    """
 
     fetch_ms: int | None
     plan_ms: int | None
     total_ms: int | None
+    first_block_ms: int | None = None
+    speculative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +297,10 @@ class Routine:
     timing: RoutineTiming | None = None
     supersedes: RoutineId | None = None
     superseded_by: RoutineId | None = None
+    condition: Condition = Condition.WELL
+    auto_replan: bool = False
+    replan_of: RoutineId | None = None
+    reused_from: RoutineId | None = None
 
     @property
     def planner(self) -> Planner | None:
@@ -250,3 +321,19 @@ class Routine:
     @property
     def inputs_hash(self) -> str | None:
         return self.plan.inputs_hash if self.plan else None
+
+    @property
+    def safety_notice(self) -> str | None:
+        return self.plan.safety_notice if self.plan else None
+
+    @property
+    def changes(self) -> tuple[RoutineChange, ...]:
+        return self.plan.changes if self.plan else ()
+
+    @property
+    def model(self) -> str | None:
+        return self.plan.model if self.plan else None
+
+    @property
+    def usage(self) -> ModelUsage | None:
+        return self.plan.usage if self.plan else None

@@ -22,10 +22,12 @@ NIGHTS_FOR_TRUST = 7
 
 @dataclass(frozen=True, slots=True)
 class PlannedDay:
-    """A verified plan and what it was made from."""
+    """A verified plan and what it was made from. `day` and `situation` are what a writer finds better words for."""
 
     plan: Plan
     health_data: HealthDataUse
+    day: DayPlan
+    situation: Situation
 
 
 def make_plan(inputs: PlanInputs) -> PlannedDay:
@@ -38,11 +40,11 @@ def make_plan(inputs: PlanInputs) -> PlannedDay:
     plan = Plan(
         planner=Planner.RULES,
         summary=summary(verified.plan, found),
-        time_blocks=tuple(_block(block, inputs.routine_id) for block in verified.plan.blocks),
+        time_blocks=tuple(time_block(block, inputs.routine_id) for block in verified.plan.blocks),
         checks=verified.checks,
         inputs_hash=inputs_hash(found),
     )
-    return PlannedDay(plan, health_data_use(verified.plan, found))
+    return PlannedDay(plan, health_data_use(verified.plan, found), verified.plan, found)
 
 
 def health_data_use(plan: DayPlan, found: Situation) -> HealthDataUse:
@@ -78,7 +80,8 @@ def confidence(found: Situation) -> float:
     return round(0.6 * fresh + 0.3 * min(1.0, known_nights / NIGHTS_FOR_TRUST) + 0.1 * live, 2)
 
 
-def _block(block: PlannedBlock, routine_id: RoutineId) -> TimeBlock:
+def time_block(block: PlannedBlock, routine_id: RoutineId) -> TimeBlock:
+    """A block as a routine shows it."""
     return TimeBlock(
         id=str(uuid5(routine_id, f"block/{block.kind.title}")),
         title=block.kind.title,

@@ -1,25 +1,30 @@
 """A plan as the JSON document in its routine's row, and back.
 
-Instants are RFC 3339 in UTC. What depends on the moment of reading (ages) is not stored; `as_of` brings it back.
+Instants are RFC 3339 in UTC. What depends on the moment of reading (ages) is not stored; `as_of` brings it back. Documents from
+before a field was added read as if it were empty.
 """
 
+from dataclasses import asdict
 from datetime import datetime, time
 from typing import Any
 
 from services.domain.health import DataSource, DataState
 from services.domain.problems import FAILURES, Problem
 from services.domain.routine import (
+    ChangeKind,
     CheckVerdict,
     EnergyZone,
     Evidence,
     EvidenceKind,
     FixedEvent,
     HealthDataUse,
+    ModelUsage,
     Plan,
     PlanCheck,
     Planner,
     Preferences,
     Priority,
+    RoutineChange,
     RoutineTask,
     RoutineTiming,
     TaskStatus,
@@ -40,6 +45,8 @@ def dump_preferences(preferences: Preferences) -> Document:
             {"title": event.title, "start_time": _dump_time(event.start_time), "end_time": _dump_time(event.end_time)}
             for event in preferences.fixed_events
         ],
+        "avoid_task_types": [kind.value for kind in preferences.avoid_task_types],
+        "goal": preferences.goal,
     }
 
 
@@ -53,6 +60,8 @@ def load_preferences(stored: Document) -> Preferences:
             FixedEvent(event["title"], time.fromisoformat(event["start_time"]), time.fromisoformat(event["end_time"]))
             for event in stored["fixed_events"]
         ),
+        avoid_task_types=tuple(TaskType(kind) for kind in stored.get("avoid_task_types", ())),
+        goal=stored.get("goal"),
     )
 
 
@@ -61,11 +70,15 @@ def dump_plan(plan: Plan) -> Document:
         "planner": plan.planner.value,
         "summary": plan.summary,
         "inputs_hash": plan.inputs_hash,
-        "time_blocks": [_dump_block(block) for block in plan.time_blocks],
+        "time_blocks": [dump_block(block) for block in plan.time_blocks],
         "checks": [
             {"rule": check.rule, "verdict": check.verdict.value, "detail": check.detail, "citation": check.citation}
             for check in plan.checks
         ],
+        "safety_notice": plan.safety_notice,
+        "changes": [_dump_change(change) for change in plan.changes],
+        "model": plan.model,
+        "usage": None if plan.usage is None else asdict(plan.usage),
     }
 
 
@@ -74,11 +87,15 @@ def load_plan(stored: Document, as_of: datetime) -> Plan:
         planner=Planner(stored["planner"]),
         summary=stored["summary"],
         inputs_hash=stored["inputs_hash"],
-        time_blocks=tuple(_load_block(block, as_of) for block in stored["time_blocks"]),
+        time_blocks=tuple(load_block(block, as_of) for block in stored["time_blocks"]),
         checks=tuple(
             PlanCheck(check["rule"], CheckVerdict(check["verdict"]), check["detail"], check["citation"])
             for check in stored["checks"]
         ),
+        safety_notice=stored.get("safety_notice"),
+        changes=tuple(_load_change(change) for change in stored.get("changes", ())),
+        model=stored.get("model"),
+        usage=ModelUsage(**stored["usage"]) if stored.get("usage") else None,
     )
 
 
@@ -110,11 +127,17 @@ def load_health_data(stored: Document, as_of: datetime) -> HealthDataUse:
 
 
 def dump_timing(timing: RoutineTiming) -> Document:
-    return {"fetch_ms": timing.fetch_ms, "plan_ms": timing.plan_ms, "total_ms": timing.total_ms}
+    return {
+        "fetch_ms": timing.fetch_ms,
+        "plan_ms": timing.plan_ms,
+        "total_ms": timing.total_ms,
+        "first_block_ms": timing.first_block_ms,
+        "speculative": timing.speculative,
+    }
 
 
 def load_timing(stored: Document) -> RoutineTiming:
-    return RoutineTiming(stored["fetch_ms"], stored["plan_ms"], stored["total_ms"])
+    return RoutineTiming(**stored)
 
 
 def dump_failure(problem: Problem) -> Document:
@@ -131,7 +154,7 @@ def load_failure(stored: Document) -> Problem:
     return kind(stored["message"], retryable=stored["retryable"], retry_after_ms=stored["retry_after_ms"])
 
 
-def _dump_block(block: TimeBlock) -> Document:
+def dump_block(block: TimeBlock) -> Document:
     return {
         "id": block.id,
         "title": block.title,
@@ -145,7 +168,7 @@ def _dump_block(block: TimeBlock) -> Document:
     }
 
 
-def _load_block(stored: Document, as_of: datetime) -> TimeBlock:
+def load_block(stored: Document, as_of: datetime) -> TimeBlock:
     return TimeBlock(
         id=stored["id"],
         title=stored["title"],
@@ -159,9 +182,32 @@ def _load_block(stored: Document, as_of: datetime) -> TimeBlock:
     )
 
 
+def _dump_change(change: RoutineChange) -> Document:
+    return {
+        "kind": change.kind.value,
+        "task_id": change.task_id,
+        "task_title": change.task_title,
+        "moved_from": _dump_instant(change.moved_from),
+        "moved_to": _dump_instant(change.moved_to),
+        "because": change.because,
+    }
+
+
+def _load_change(stored: Document) -> RoutineChange:
+    return RoutineChange(
+        kind=ChangeKind(stored["kind"]),
+        task_id=stored["task_id"],
+        task_title=stored["task_title"],
+        moved_from=_load_instant(stored["moved_from"]),
+        moved_to=_load_instant(stored["moved_to"]),
+        because=stored["because"],
+    )
+
+
 def _dump_task(task: RoutineTask) -> Document:
     return {
         "id": task.id,
+        "key": task.key,
         "title": task.title,
         "description": task.description,
         "type": task.type.value,
@@ -193,6 +239,7 @@ def _load_task(stored: Document, as_of: datetime) -> RoutineTask:
         start_time=datetime.fromisoformat(stored["start_time"]),
         end_time=datetime.fromisoformat(stored["end_time"]),
         status=TaskStatus(stored["status"]),
+        key=stored.get("key"),
         evidence=tuple(
             Evidence(
                 kind=EvidenceKind(evidence["kind"]),

@@ -15,6 +15,7 @@ from services.domain.pages import Page
 from services.domain.problems import Problem
 from services.domain.routine import (
     Archetype,
+    Condition,
     HealthDataUse,
     Plan,
     Routine,
@@ -70,8 +71,9 @@ async def find_running(connection: asyncpg.Connection, user_id: UserId, request_
 
 
 INSERT = """
-insert into routines (id, user_id, local_date, timezone, archetype, preferences, request_hash, status, cursor, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, 'QUEUED', $8, $9)
+insert into routines (id, user_id, local_date, timezone, archetype, preferences, condition, auto_replan, replan_of,
+                      request_hash, status, cursor, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'QUEUED', $11, $12)
 returning *
 """
 
@@ -83,8 +85,9 @@ async def insert(
     local_date: date,
     cursor: EventId,
     now: datetime,
+    replan_of: RoutineId | None = None,
 ) -> Routine:
-    """A QUEUED routine of a validated request."""
+    """A QUEUED routine of a validated request; `replan_of` is the routine whose rest of the day it plans again."""
     row = await connection.fetchrow(
         INSERT,
         routine_id,
@@ -93,7 +96,10 @@ async def insert(
         request.timezone,
         request.archetype.value,
         dump_preferences(request.preferences),
-        request_hash(request, local_date),
+        request.condition.value,
+        request.auto_replan,
+        replan_of,
+        request_hash(request, local_date, replan_of),
         cursor,
         now,
     )
@@ -162,38 +168,88 @@ select from routines where id = $1 and attempt = $2 and status in ('QUEUED', 'FE
 """
 READY = """
 update routines
-set status = 'READY', ready_at = $3, plan = $4, health_data = $5, timing = $6, supersedes = $7
+set status = 'READY', ready_at = $3, plan = $4, health_data = $5, timing = $6, supersedes = $7, reused_from = $8
 where id = $1 and attempt = $2
 """
+TASKS = """
+insert into routine_tasks (task_id, routine_id, user_id) select task_id, $2, $3 from unnest($1::text[]) as new(task_id)
+on conflict (task_id) do update set routine_id = excluded.routine_id where routine_tasks.user_id = excluded.user_id
+"""
+"""A task that a replan kept belongs to the newest routine that holds it."""
 
 
-async def finish(
-    connection: asyncpg.Connection,
-    attempt: Attempt,
-    ready_at: datetime,
-    plan: Plan,
-    health_data: HealthDataUse,
-    timing: RoutineTiming,
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt came to."""
+
+    ready_at: datetime
+    plan: Plan
+    health_data: HealthDataUse
+    timing: RoutineTiming
+    reused_from: RoutineId | None = None
+
+
+async def finish(connection: asyncpg.Connection, attempt: Attempt, result: Result) -> bool:
     """READY, and the newest of its person and day. False, and nothing changed: somebody took over.
 
     The caller holds the person's row lock, so two routines of one day cannot both become the newest.
     """
     routine = attempt.routine
-    if await connection.fetchrow(FENCE, routine.id, attempt.number) is None:
+    if not await holds(connection, attempt):
         return False
     superseded = await connection.fetchval(SUPERSEDE, routine.id, routine.user_id, routine.date)
     await connection.execute(
         READY,
         routine.id,
         attempt.number,
-        ready_at,
-        dump_plan(plan),
-        dump_health_data(health_data),
-        dump_timing(timing),
+        result.ready_at,
+        dump_plan(result.plan),
+        dump_health_data(result.health_data),
+        dump_timing(result.timing),
         superseded,
+        result.reused_from,
     )
+    await connection.execute(TASKS, [task.id for task in result.plan.tasks], routine.id, routine.user_id)
     return True
+
+
+async def holds(connection: asyncpg.Connection, attempt: Attempt) -> bool:
+    """Whether this attempt is still the newest of an unfinished routine; it stays so until the transaction ends."""
+    return await connection.fetchrow(FENCE, attempt.routine.id, attempt.number) is not None
+
+
+CURRENT = """
+select * from routines where user_id = $1 and local_date = $2 and status = 'READY' and superseded_by is null
+"""
+
+
+async def current(connection: asyncpg.Connection, user_id: UserId, local_date: date, now: datetime) -> Routine | None:
+    """The newest READY routine of a person and day."""
+    row = await connection.fetchrow(CURRENT, user_id, local_date)
+    return _routine(row, now) if row else None
+
+
+OF_TASK = """
+select routines.* from routine_tasks join routines on routines.id = routine_tasks.routine_id
+where routine_tasks.task_id = $1 and ($2::text is null or routine_tasks.user_id = $2)
+for update of routines
+"""
+
+
+async def lock_routine_of_task(
+    connection: asyncpg.Connection, task_id: str, owner: UserId | None, now: datetime
+) -> Routine | None:
+    """The routine that holds a task, its row locked until the transaction ends; `owner` as for `read`."""
+    row = await connection.fetchrow(OF_TASK, task_id, owner)
+    return _routine(row, now) if row else None
+
+
+REWRITE_PLAN = "update routines set plan = $3 where id = $1 and user_id = $2"
+
+
+async def rewrite_plan(connection: asyncpg.Connection, routine: Routine, plan: Plan) -> None:
+    """Replace the plan of a routine whose row the caller has locked."""
+    await connection.execute(REWRITE_PLAN, routine.id, routine.user_id, dump_plan(plan))
 
 
 FAIL = """
@@ -208,7 +264,7 @@ async def fail(connection: asyncpg.Connection, attempt: Attempt, problem: Proble
     return await connection.fetchval(FAIL, attempt.routine.id, attempt.number, dump_failure(problem)) is not None
 
 
-def request_hash(request: RoutineRequest, local_date: date | None) -> bytes:
+def request_hash(request: RoutineRequest, local_date: date | None, replan_of: RoutineId | None = None) -> bytes:
     """SHA-256 of what was asked: equal for identical requests. The idempotency key is not part of it."""
     document = [
         request.user_id,
@@ -216,6 +272,9 @@ def request_hash(request: RoutineRequest, local_date: date | None) -> bytes:
         request.timezone,
         local_date and local_date.isoformat(),
         dump_preferences(request.preferences),
+        request.condition.value,
+        request.auto_replan,
+        replan_of and str(replan_of),
     ]
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).digest()
 
@@ -254,4 +313,8 @@ def _routine(row: asyncpg.Record, now: datetime) -> Routine:
         timing=load_timing(row["timing"]) if row["timing"] else None,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
+        condition=Condition(row["condition"]),
+        auto_replan=row["auto_replan"],
+        replan_of=row["replan_of"],
+        reused_from=row["reused_from"],
     )

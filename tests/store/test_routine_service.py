@@ -9,11 +9,12 @@ import pytest
 
 from services.domain.health import DataSource, DataState
 from services.domain.ids import EventId, UserId
-from services.domain.outcomes import GenerateRoutineSuccess
+from services.domain.outcomes import GenerateRoutineSuccess, SetTaskStatusSuccess
 from services.domain.problems import HealthDataUnavailable, IdempotencyKeyReused, InvalidInput, NotFound
-from services.domain.routine import Archetype, Preferences, Routine, RoutineRequest, RoutineStatus
-from services.domain.routine_events import PlanReadyEvent
-from services.errors import BadUserInput, CursorExpired
+from services.domain.routine import Archetype, Preferences, Routine, RoutineRequest, RoutineStatus, TaskStatus
+from services.domain.routine_events import PlanReadyEvent, RoutineStageChanged, TimeBlockReady
+from services.errors import BadUserInput, CursorExpired, RoutineNotFound
+from services.fulfilment import TakenOver
 from services.store import events
 from services.store import routines as store
 from tests.product import MORNING, Product, open_product
@@ -57,10 +58,15 @@ async def fulfilled(product: Product, request: RoutineRequest = REQUEST) -> Rout
     return found
 
 
+async def announced(product: Product) -> list[events.StoredEvent]:
+    async with product.services.database.connection() as connection:
+        return await events.announcements(connection, PERSON, EventId(0), 100)
+
+
 async def taken(product: Product, after: int, many: int) -> list[PlanReadyEvent]:
     found: list[PlanReadyEvent] = []
     async with asyncio.timeout(20):
-        async for event in product.services.events.subscribe(PERSON, EventId(after)):
+        async for event in await product.services.events.subscribe(PERSON, EventId(after)):
             found.append(event)
             if len(found) == many:
                 return found
@@ -191,7 +197,7 @@ class TestFulfilment:
     async def test_fulfilling_twice_makes_one_event(self, product: Product) -> None:
         routine = await fulfilled(product)
         assert await product.services.routines.fulfil(routine.id) is None
-        assert await count(product, "events") == 1
+        assert len(await announced(product)) == 1
 
     async def test_an_attempt_that_was_taken_over_writes_nothing(self, product: Product) -> None:
         services = product.services
@@ -200,11 +206,12 @@ class TestFulfilment:
             stale = await store.take(connection, routine.id, services.clock.now())
         assert stale is not None
         await services.routines.fulfil(routine.id)
-        await services.routines._fail(stale, NotFound("a zombie's word"))
+        with pytest.raises(TakenOver):
+            await services.routines._fulfilment.fail(stale, NotFound("a zombie's word"))
         found = await services.routines.read(routine.id, PERSON)
         assert found is not None
         assert found.status is RoutineStatus.READY
-        assert await count(product, "events") == 1
+        assert len(await announced(product)) == 1
 
     async def test_an_unfinished_routine_without_a_job_gets_one(self, product: Product) -> None:
         routine = (await acknowledged(product)).routine
@@ -239,8 +246,8 @@ class TestEvents:
         made = [(await fulfilled(product)).id for _ in range(3)]
         found = await taken(product, 0, 3)
         assert [event.routine_id for event in found] == made
-        assert [event.id for event in found] == [1, 2, 3]
-        assert [event.routine_id for event in await taken(product, 2, 1)] == made[2:]
+        assert found[0].id < found[1].id < found[2].id
+        assert [event.routine_id for event in await taken(product, found[1].id, 1)] == made[2:]
 
     async def test_the_cursor_of_an_acknowledgement_misses_nothing(self, product: Product) -> None:
         await fulfilled(product)
@@ -250,7 +257,7 @@ class TestEvents:
         assert event.routine_id == outcome.routine.id
 
     async def test_a_subscriber_is_woken_by_the_commit(self, product: Product) -> None:
-        stream = product.services.events.subscribe(PERSON, None)
+        stream = await product.services.events.subscribe(PERSON, None)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0.1)
         assert not waiting.done()
@@ -262,9 +269,9 @@ class TestEvents:
     async def test_what_was_not_given_out_and_what_is_no_longer_kept_are_told_apart(self, product: Product) -> None:
         await fulfilled(product)
         with pytest.raises(BadUserInput):
-            await taken(product, 7, 1)
+            await taken(product, 1000, 1)
         async with product.services.database.connection() as connection:
-            assert await events.prune(connection, MORNING + timedelta(days=4), 100) == 1
+            assert await events.prune(connection, MORNING + timedelta(days=4), 100) > 1
         with pytest.raises(CursorExpired):
             await taken(product, 0, 1)
 
@@ -273,6 +280,61 @@ class TestEvents:
         assert await product.services.routines.read(routine.id, UserId("sandbox-blake")) is None
         page = await product.services.routines.page(UserId("sandbox-blake"), 10, None)
         assert page.items == ()
+
+
+class TestDuringTheDay:
+    async def test_a_task_is_marked_and_stays_marked(self, product: Product) -> None:
+        routine = await fulfilled(product)
+        task = routine.time_blocks[0].tasks[0]
+        outcome = await product.services.routines.set_task_status(task.id, TaskStatus.DONE, PERSON)
+        assert isinstance(outcome, SetTaskStatusSuccess)
+        assert outcome.task == replace(task, status=TaskStatus.DONE, evidence=outcome.task.evidence)
+        found = await product.services.routines.read(routine.id, PERSON)
+        assert found is not None
+        assert [each.id for block in found.time_blocks for each in block.tasks if each.status is TaskStatus.DONE] == [task.id]
+
+    async def test_somebody_elses_task_does_not_exist(self, product: Product) -> None:
+        task = (await fulfilled(product)).time_blocks[0].tasks[0]
+        for task_id, owner in ((task.id, UserId("sandbox-blake")), ("no-such-task", PERSON)):
+            assert isinstance(await product.services.routines.set_task_status(task_id, TaskStatus.DONE, owner), NotFound)
+
+    async def test_a_replan_supersedes_and_only_the_newest_can_be_planned_again(self, product: Product) -> None:
+        first = await fulfilled(product)
+        outcome = await product.services.routines.replan(first.id, "again-1", PERSON)
+        assert isinstance(outcome, GenerateRoutineSuccess)
+        assert outcome.routine.replan_of == first.id
+        await product.services.routines.fulfil(outcome.routine.id)
+        second = await product.services.routines.read(outcome.routine.id, PERSON)
+        assert second is not None
+        assert (second.status, second.supersedes) == (RoutineStatus.READY, first.id)
+        repeated = await product.services.routines.replan(first.id, "again-1", PERSON)
+        assert isinstance(repeated, GenerateRoutineSuccess)
+        assert repeated.routine.id == second.id
+        assert isinstance(await product.services.routines.replan(first.id, None, PERSON), InvalidInput)
+        assert isinstance(await product.services.routines.replan(second.id, None, UserId("sandbox-blake")), NotFound)
+
+
+class TestProgress:
+    async def test_the_draft_on_warm_data_comes_first_and_the_final_blocks_last(self, product: Product) -> None:
+        await fulfilled(product)
+        routine = await fulfilled(product)
+        told = [event async for event in await product.services.events.progress(routine.id, PERSON, None)]
+        assert isinstance(told[0], RoutineStageChanged)
+        assert isinstance(told[-1], PlanReadyEvent)
+        blocks = [event for event in told if isinstance(event, TimeBlockReady)]
+        drafted, final = blocks[: len(routine.time_blocks)], blocks[-len(routine.time_blocks) :]
+        assert not any(event.final for event in drafted)
+        assert all(event.final for event in final)
+        assert {event.block.id for event in drafted} == {event.block.id for event in final}
+        assert max(event.revision for event in drafted) < min(event.revision for event in final)
+        assert routine.timing is not None
+        assert routine.timing.speculative
+        assert [event.id for event in told] == sorted(event.id for event in told)
+
+    async def test_somebody_elses_routine_has_no_progress(self, product: Product) -> None:
+        routine = await fulfilled(product)
+        with pytest.raises(RoutineNotFound):
+            await product.services.events.progress(routine.id, UserId("sandbox-blake"), None)
 
 
 class TestPages:
