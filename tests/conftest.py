@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from services.store.database import Database
 from services.store.embedded import embedded_postgres
@@ -34,6 +35,9 @@ FAST_AND_FORGETFUL = MappingProxyType(
         "max_connections": "200",
     }
 )
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.load_profile("repeatable")
 TEMPLATE_LOCK = 0x74656D706C617465
 SERVER_URL = pytest.StashKey[str]()
 
