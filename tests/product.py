@@ -1,9 +1,10 @@
 """The services as the process wires them, against the Sahha stand-in on loopback."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import httpx
 
@@ -40,12 +41,20 @@ class Product:
 
 @asynccontextmanager
 async def open_product(
-    database_url: str, *, at: datetime = MORNING, worker: bool = False, **settings: object
+    database_url: str,
+    *,
+    at: datetime = MORNING,
+    worker: bool = False,
+    bodies: Mapping[str, Path] | None = None,
+    **settings: object,
 ) -> AsyncIterator[Product]:
-    """Services on this database, with a clock that starts at `at`; `worker` lets them do durable work too."""
+    """Services on this database, with a clock that starts at `at`; `worker` lets them do durable work too.
+
+    `bodies`: people whose answers lie as JSON in a directory.
+    """
     clock = clock_starting_at(at)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serve_standin(create_sahha_standin(clock)))
+        url = await stack.enter_async_context(serve_standin(create_sahha_standin(clock, bodies=bodies)))
         services = await stack.enter_async_context(
             open_services(
                 Settings(_env_file=None, **settings),  # type: ignore[arg-type]
