@@ -12,10 +12,11 @@ from uuid import UUID
 import strawberry
 
 from services.domain.ids import EventId, RoutineId, UserId
+from services.domain.routine import TaskStatus
 from services.errors import BadUserInput
 
 USER_ID_LENGTH = 128
-CURSOR_LENGTH = 512
+CURSOR_LENGTH = 2048
 PAGE_LIMIT = 100
 RECORD_PAGE_LIMIT = 500
 LIST_LIMIT = 100
@@ -37,6 +38,14 @@ JobArgument: TypeAlias = Annotated[
     strawberry.ID, strawberry.argument(description="The job's id, such as sahha_refresh_active_users.")
 ]
 TaskArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The task's id.")]
+TaskStatusArgument: TypeAlias = Annotated[TaskStatus, strawberry.argument(description="What became of it.")]
+KeyArgument: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(
+        description="1 to 128 characters. Same key and same routine: the same answer. Same key, other routine: "
+        "IdempotencyKeyReused."
+    ),
+]
 FirstArgument: TypeAlias = Annotated[int, strawberry.argument(description=f"How many at most; 1 to {PAGE_LIMIT}.")]
 FirstRecordsArgument: TypeAlias = Annotated[int, strawberry.argument(description=f"How many at most; 1 to {RECORD_PAGE_LIMIT}.")]
 CategoriesArgument: TypeAlias = Annotated[
@@ -48,6 +57,17 @@ CategoriesArgument: TypeAlias = Annotated[
 TypesArgument: TypeAlias = Annotated[
     list[str] | None,
     strawberry.argument(description=f"Only Sahha's types of these names; at most {LIST_LIMIT}. Left out: all; empty: none."),
+]
+FromArgument: TypeAlias = Annotated[
+    dt.datetime | None,
+    strawberry.argument(
+        name="from",
+        description="Only what was still going on at this instant or later. Left out: the 7 days before `to`; without `to`, the "
+        "last 7 of the person's local days.",
+    ),
+]
+ToArgument: TypeAlias = Annotated[
+    dt.datetime | None, strawberry.argument(description="Only what began before this instant. Left out: up to now.")
 ]
 RunsArgument: TypeAlias = Annotated[
     int, strawberry.argument(description=f"How many runs at most, the newest first; 1 to {JOB_RUN_LIMIT}.")
@@ -97,6 +117,14 @@ def moment(value: dt.datetime | None, field: str) -> dt.datetime | None:
 
 def person_id(value: str) -> UserId:
     return UserId(storable(value, "userId", longest=USER_ID_LENGTH))
+
+
+def span(start: dt.datetime | None, end: dt.datetime | None) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The bounds `from` and `to`, in their order."""
+    first, last = moment(start, "from"), moment(end, "to")
+    if first is not None and last is not None and last < first:
+        raise BadUserInput("to must not be before from.", ("to",))
+    return first, last
 
 
 def known_as_routine(value: str, field: str = "id") -> RoutineId | None:

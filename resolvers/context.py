@@ -1,5 +1,6 @@
 """What a resolver is given: the services, the scheduler's controls and who is calling."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -7,7 +8,8 @@ import strawberry
 
 from services.accounts import Principal
 from services.container import Services
-from services.domain.job_runs import SchedulerStatus
+from services.domain.ids import JobRunId
+from services.domain.job_runs import JobRun, SchedulerStatus
 from services.domain.outcomes import SchedulerJobResult
 
 
@@ -18,6 +20,21 @@ class SchedulerControl(Protocol):
 
     async def run_job(self, job_id: str) -> SchedulerJobResult:
         """Run a job once, now and in full; `NotFound` for an id that is not a job's."""
+        ...
+
+    async def pause_job(self, job_id: str) -> SchedulerJobResult:
+        """Fire a job no more, on any replica, until it is resumed; as `run_job`."""
+        ...
+
+    async def resume_job(self, job_id: str) -> SchedulerJobResult:
+        """Fire a job again from its next occurrence on; as `run_job`."""
+        ...
+
+    async def events(self, after: JobRunId | None = None) -> AsyncGenerator[JobRun, None]:
+        """Each run as it starts and as it ends, from now on, or all that was after the start of a run.
+
+        Raises, before there is a stream, `BadUserInput` for an `after` that is no run's id.
+        """
         ...
 
 

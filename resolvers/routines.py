@@ -1,4 +1,4 @@
-"""Routines: ask for one, read one, list a person's."""
+"""Routines: ask for one, read one, list a person's, and follow the day."""
 
 from dataclasses import replace
 
@@ -7,19 +7,25 @@ from strawberry import UNSET
 from resolvers.access import acting_for, owner
 from resolvers.arguments import (
     PAGE_LIMIT,
+    USER_ID_LENGTH,
     WAIT_LIMIT_S,
     AfterCursorArgument,
     FirstArgument,
+    KeyArgument,
     PersonArgument,
     RoutineArgument,
+    TaskArgument,
+    TaskStatusArgument,
     known_as_routine,
     page_cursor,
     person_id,
+    storable,
     within,
 )
 from resolvers.context import Info
-from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess
+from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess, SetTaskStatusResult
 from services.domain.pages import Page
+from services.domain.problems import NotFound
 from services.domain.routine import Routine, RoutineRequest
 from services.errors import RoutineNotFound
 
@@ -49,3 +55,18 @@ async def routines(
     person = acting_for(info, person_id(user_id))
     size = within(first, "first", 1, PAGE_LIMIT)
     return await info.context.services.routines.page(person, size, page_cursor(after))
+
+
+async def replan_routine(info: Info, id: RoutineArgument, idempotency_key: KeyArgument = UNSET) -> GenerateRoutineResult:  # noqa: A002 - the contract's name
+    person = owner(info)
+    wanted = known_as_routine(id)
+    if wanted is None:
+        return NotFound("There is no such routine.")
+    key = idempotency_key if isinstance(idempotency_key, str) else None
+    return await info.context.services.routines.replan(wanted, key, person)
+
+
+async def set_task_status(info: Info, task_id: TaskArgument, status: TaskStatusArgument) -> SetTaskStatusResult:
+    person = owner(info)
+    task = storable(task_id, "taskId", longest=USER_ID_LENGTH)
+    return await info.context.services.routines.set_task_status(task, status, person)

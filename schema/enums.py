@@ -10,7 +10,9 @@ from services.domain.health import DataSource, DataState, ReadPolicy
 from services.domain.job_runs import JobRunStatus, SchedulerHealth
 from services.domain.routine import (
     Archetype,
+    ChangeKind,
     CheckVerdict,
+    Condition,
     EnergyZone,
     EvidenceKind,
     Planner,
@@ -22,7 +24,9 @@ from services.domain.routine import (
 
 __all__ = [
     "Archetype",
+    "ChangeKind",
     "CheckVerdict",
+    "Condition",
     "DataSource",
     "DataState",
     "EnergyZone",
@@ -55,6 +59,14 @@ _publish(
     PEAK_PERFORMER="Already fit; looks for the last few percent.",
     RESILIENCE_REBUILDER="Recovering: rest first, load with care.",
     CONNECTED_EXPLORER="Keeps at it best with other people and with variety.",
+)
+_publish(
+    Condition,
+    "How the person says they are today. SICK and INJURED days hold no hard effort, whatever the readings say.",
+    WELL="As usual.",
+    TIRED="Short of energy.",
+    SICK="Ill: no effort, gentle wording.",
+    INJURED="Hurt: no effort, gentle wording.",
 )
 _publish(
     DataSource,
@@ -132,6 +144,14 @@ _publish(
     PASSED="The plan kept the rule as made.",
     REPAIRED="The plan broke the rule and was changed until it kept it.",
     NOT_APPLICABLE="Nothing in this plan or this data calls for the rule.",
+)
+_publish(
+    ChangeKind,
+    "What a replan did to a task.",
+    ADDED="It is new.",
+    MOVED="It is at another time.",
+    REMOVED="It is gone.",
+    REWRITTEN="It is at its time, in other words or of another length.",
 )
 _publish(
     EvidenceKind,

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from schema.enums import DataSource, DataState
+from schema.pages import PageInfo, edges, nodes, page_info
 from schema.problems import HealthDataUnavailable, NotFound
 from services.domain import outcomes
 
@@ -19,9 +20,9 @@ class Biomarker:
     type: str = strawberry.field(description="Sahha's name of the biomarker.")
     periodicity: str = strawberry.field(description="Sahha's period, such as daily or intraday.")
     aggregation: str = strawberry.field(description="How the period was summed up, such as total or average.")
-    value: str = strawberry.field(description="The value as received.")
+    value: str = strawberry.field(description="The value as received, in the unit that it was received in.")
     number: float | None = strawberry.field(description="The value where it is a number, in `unit`.")
-    unit: str | None = strawberry.field(description="Sahha's unit; null where there is none.")
+    unit: str | None = strawberry.field(description="The unit that all rows of this type have; null where there is none.")
     value_type: str | None = strawberry.field(description="Sahha's type of the value, such as double or time.")
     start_date_time: dt.datetime = strawberry.field(description="Start of the row's window, with the person's own offset.")
     end_date_time: dt.datetime = strawberry.field(description="End of the row's window, with the person's own offset.")
@@ -55,6 +56,38 @@ class Score:
     received_at: dt.datetime = strawberry.field(description="When this score was first received.")
     age_seconds: int = strawberry.field(description="Seconds from the making of the score to this read.")
     source: DataSource = strawberry.field(description="Whether it came live or from the database.")
+
+
+@strawberry.type(description="One biomarker row at its place in a list.")
+class BiomarkerEdge:
+    cursor: str = strawberry.field(description="Opaque; give it as `after`. Stays valid while rows arrive.")
+    node: Biomarker = strawberry.field(description="The row.")
+
+
+@strawberry.type(description="A page of a person's biomarker rows, newest first.")
+class BiomarkerConnection:
+    edges = strawberry.field(resolver=edges, graphql_type=list[BiomarkerEdge], description="The page, each with its cursor.")
+    nodes = strawberry.field(resolver=nodes, graphql_type=list[Biomarker], description="The page, without cursors.")
+    page_info = strawberry.field(resolver=page_info, graphql_type=PageInfo, description="Where this page stands in the list.")
+    total_count: int = strawberry.field(description="Rows of the whole list, as it is now.")
+    source: DataSource = strawberry.field(description="Where the page came from.")
+    as_of: dt.datetime | None = strawberry.field(description="When Sahha last told all of this person; null: never.")
+
+
+@strawberry.type(description="One score at its place in a list.")
+class ScoreEdge:
+    cursor: str = strawberry.field(description="Opaque; give it as `after`. Stays valid while scores arrive.")
+    node: Score = strawberry.field(description="The score.")
+
+
+@strawberry.type(description="A page of a person's scores, newest first.")
+class ScoreConnection:
+    edges = strawberry.field(resolver=edges, graphql_type=list[ScoreEdge], description="The page, each with its cursor.")
+    nodes = strawberry.field(resolver=nodes, graphql_type=list[Score], description="The page, without cursors.")
+    page_info = strawberry.field(resolver=page_info, graphql_type=PageInfo, description="Where this page stands in the list.")
+    total_count: int = strawberry.field(description="Scores of the whole list, as it is now.")
+    source: DataSource = strawberry.field(description="Where the page came from.")
+    as_of: dt.datetime | None = strawberry.field(description="When Sahha last told all of this person; null: never.")
 
 
 @strawberry.type(description="The newest value of every type, each with its own age: what a plan is made from.")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import strawberry
 
-from schema.enums import Archetype
+from schema.enums import Archetype, Condition, TaskType
 from services.domain.ids import UserId
 from services.domain.routine import FixedEvent, Preferences, RoutineRequest
 
@@ -37,7 +37,14 @@ class RoutinePreferencesInput:
     work_start: dt.time | None = strawberry.field(default=strawberry.UNSET, description="When work begins; goes with workEnd.")
     work_end: dt.time | None = strawberry.field(default=strawberry.UNSET, description="When work ends; goes with workStart.")
     fixed_events: list[FixedEventInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="What the plan has to go around. They may not overlap."
+        default=strawberry.UNSET, description="What the plan has to go around; at most 50. They may not overlap."
+    )
+    avoid_task_types: list[TaskType] | None = strawberry.field(
+        default=strawberry.UNSET, description="Kinds of tasks that the person does not want today; at most 100."
+    )
+    goal: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Free text, at most 500 characters; blank: none. Treated as data, never as instructions to the model.",
     )
 
     def to_command(self) -> Preferences:
@@ -47,6 +54,8 @@ class RoutinePreferencesInput:
             work_start=given(self.work_start),
             work_end=given(self.work_end),
             fixed_events=tuple(event.to_command() for event in given(self.fixed_events) or ()),
+            avoid_task_types=tuple(given(self.avoid_task_types) or ()),
+            goal=given(self.goal),
         )
 
 
@@ -67,6 +76,12 @@ class GenerateRoutineInput:
         description="Defaults to today in that zone, or to tomorrow when less than 30 minutes of today are left before sleep. "
         "Not in the past; up to 366 days ahead.",
     )
+    condition: Condition = strawberry.field(default=Condition.WELL, description="How the person says they are.")
+    auto_replan: bool = strawberry.field(
+        default=False,
+        description="When new readings change today's picture, what is left of the day is planned again and announced on "
+        "planReady.",
+    )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="1 to 128 characters. Same key and same input: the same routine. Same key, other input: "
@@ -80,5 +95,7 @@ class GenerateRoutineInput:
             timezone=self.timezone,
             date=given(self.date),
             preferences=self.preferences.to_command() if self.preferences else Preferences(),
+            condition=self.condition,
+            auto_replan=self.auto_replan,
             idempotency_key=given(self.idempotency_key),
         )

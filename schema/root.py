@@ -9,12 +9,13 @@ from resolvers import account, admin, health_data, routines, subscriptions
 from resolvers.arguments import WaitArgument
 from resolvers.context import Info
 from schema.admin_types import SchedulerJobResult, SchedulerStatus, Viewer
+from schema.event_types import EVENTS, PlanReadyEvent, RoutineEvent
 from schema.execution import FirstlightSchema, HoldToRules
-from schema.health_types import HealthSnapshot, RefreshSahhaResult
+from schema.health_types import BiomarkerConnection, HealthSnapshot, RefreshSahhaResult, ScoreConnection
 from schema.inputs import GenerateRoutineInput
 from schema.problems import FAILURES
 from schema.scalars import SCALARS
-from schema.types import GenerateRoutineResult, PlanReadyEvent, Routine, RoutineConnection
+from schema.types import GenerateRoutineResult, Routine, RoutineConnection, SetTaskStatusResult
 from services.domain import outcomes
 
 InputArgument = Annotated[GenerateRoutineInput, strawberry.argument(description="Whose day to plan, and how.")]
@@ -42,6 +43,13 @@ class Query:
         graphql_type=RoutineConnection | None,
         description="A person's routines, newest first; at most 100 a page.",
     )
+    biomarkers = strawberry.field(
+        resolver=health_data.biomarkers,
+        graphql_type=BiomarkerConnection | None,
+        description="The last 7 local days unless from and to say otherwise; newest first; at most 500 a page. The first page of "
+        "LIVE_FIRST asks Sahha once; later pages read what that read stored.",
+    )
+    scores = strawberry.field(resolver=health_data.scores, graphql_type=ScoreConnection | None, description="As biomarkers.")
     health_snapshot = strawberry.field(
         resolver=health_data.health_snapshot,
         graphql_type=HealthSnapshot | None,
@@ -58,6 +66,17 @@ class Mutation:
         resolver=generate_routine,
         graphql_type=GenerateRoutineResult,
         description="Acknowledges at once with a durable QUEUED routine; waitSeconds (0-120) blocks until it is READY or FAILED.",
+    )
+    replan_routine = strawberry.field(
+        resolver=routines.replan_routine,
+        graphql_type=GenerateRoutineResult,
+        description="Moves what is left of today when new data or missed tasks arrive; done and locked blocks stay. The new "
+        "routine supersedes the old one when it is READY.",
+    )
+    set_task_status = strawberry.field(
+        resolver=routines.set_task_status,
+        graphql_type=SetTaskStatusResult,
+        description="Marks a task, whatever its status was before. The newest routine of a day alone can be marked.",
     )
     refresh_sahha = strawberry.field(
         resolver=health_data.refresh_sahha,
@@ -79,6 +98,12 @@ class Subscription:
         description="Each routine of this person that becomes READY or FAILED. after = the last event id seen: nothing in "
         "between is lost.",
     )
+    routine_progress = strawberry.subscription(
+        resolver=subscriptions.routine_progress,
+        graphql_type=RoutineEvent,
+        description="The stages of one routine and its time blocks as they become usable, the draft first; from its "
+        "acknowledgement on unless `after` says otherwise. Ends with the event that ends the routine.",
+    )
 
 
 def build_schema() -> FirstlightSchema:
@@ -87,7 +112,7 @@ def build_schema() -> FirstlightSchema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=FAILURES,
+        types=[*FAILURES, *EVENTS],
         extensions=[HoldToRules],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -7,6 +7,7 @@ import strawberry
 
 from schema.enums import (
     Archetype,
+    ChangeKind,
     CheckVerdict,
     DataSource,
     DataState,
@@ -20,7 +21,7 @@ from schema.enums import (
 )
 from schema.pages import PageInfo, edges, nodes, page_info
 from schema.problems import IdempotencyKeyReused, InvalidInput, NotFound, Problem, QuotaExceeded
-from services.domain import outcomes, routine_events
+from services.domain import outcomes
 
 
 @strawberry.type(
@@ -38,7 +39,7 @@ class Evidence:
 
 @strawberry.type(description="One thing to do, with its time and what it rests on.")
 class RoutineTask:
-    id: strawberry.ID = strawberry.field(description="The task's id, unique over all routines.")
+    id: strawberry.ID = strawberry.field(description="The task's id; a replan leaves it to a task that stays.")
     title: str = strawberry.field(description="What to do, in a few words.")
     description: str = strawberry.field(description="How to do it.")
     type: TaskType = strawberry.field(description="What kind of thing it is.")
@@ -53,7 +54,9 @@ class RoutineTask:
 
 @strawberry.type(description="A part of the day. Blocks follow each other without overlap.")
 class TimeBlock:
-    id: strawberry.ID = strawberry.field(description="The block's id, unique over all routines.")
+    id: strawberry.ID = strawberry.field(
+        description="The block's id; a replan leaves it to the block of the same place in the day."
+    )
     title: str = strawberry.field(description="What the block is called.")
     energy_zone: EnergyZone = strawberry.field(description="What it asks of the body.")
     start_time: dt.datetime = strawberry.field(description="When it begins.")
@@ -92,7 +95,28 @@ class HealthDataUse:
 class RoutineTiming:
     fetch_ms: int | None = strawberry.field(description="Milliseconds of reading health data from Sahha.")
     plan_ms: int | None = strawberry.field(description="Milliseconds of planning and verifying.")
+    first_block_ms: int | None = strawberry.field(
+        description="Milliseconds from the acknowledgement to the first block that a person could use."
+    )
     total_ms: int | None = strawberry.field(description="Milliseconds from the acknowledgement to READY.")
+    speculative: bool = strawberry.field(description="The plan was begun on warm data while the live fetch ran, and was kept.")
+
+
+@strawberry.type(description="Tokens of every call of the model that a plan took.")
+class ModelUsage:
+    input_tokens: int = strawberry.field(description="Tokens sent, the cached ones among them.")
+    cached_input_tokens: int = strawberry.field(description="Tokens sent that the model had read before.")
+    output_tokens: int = strawberry.field(description="Tokens written.")
+
+
+@strawberry.type(description="What a replan did to one task, and why.")
+class RoutineChange:
+    kind: ChangeKind = strawberry.field(description="What was done.")
+    task_id: strawberry.ID | None = strawberry.field(description="The task's id; of one that is gone, the one that it had.")
+    task_title: str = strawberry.field(description="What the task is called.")
+    moved_from: dt.datetime | None = strawberry.field(name="from", description="When it began before; null for a new task.")
+    moved_to: dt.datetime | None = strawberry.field(name="to", description="When it begins now; null for one that is gone.")
+    because: str = strawberry.field(description="Why, for a person to read.")
 
 
 @strawberry.type(description="A requested day of a person, from its acknowledgement on.")
@@ -109,21 +133,32 @@ class Routine:
     planner: Planner | None = strawberry.field(
         description="Which planner wrote what is in it; RULES when no model is configured or the model failed."
     )
+    model: str | None = strawberry.field(description="Name of the model that wrote in it; null where none did.")
     health_data: HealthDataUse | None = strawberry.field(
         description="Null until data was read. Its source is DATABASE when Sahha failed; the age of what was used is always told."
     )
     summary: str | None = strawberry.field(description="The day in a few sentences.")
     time_blocks: list[TimeBlock] = strawberry.field(description="The plan, in the order of time; empty until it is READY.")
     checks: list[PlanCheck] = strawberry.field(description="The verifier's verdicts, one for each rule.")
+    safety_notice: str | None = strawberry.field(
+        description="Set when a reading calls for a professional, or the person is sick or injured; such a day holds no exertion."
+    )
     timing: RoutineTiming | None = strawberry.field(description="How long it took.")
+    usage: ModelUsage | None = strawberry.field(description="What the model was asked; null where none was.")
     inputs_hash: str | None = strawberry.field(
-        description="SHA-256 of everything the plan was made from: data digest, preferences, archetype, date, zone, the 5-minute "
-        "step from which the day is still open, and the version of the rules."
+        description="SHA-256 of everything the plan was made from: data digest, preferences, condition, archetype, date, zone, "
+        "the 5-minute step from which the day is still open, and the versions of rules, prompt and model."
+    )
+    reused_from: strawberry.ID | None = strawberry.field(
+        description="Set when nothing had changed since that routine: its plan stands and no model was asked."
     )
     supersedes: strawberry.ID | None = strawberry.field(
         description="The routine it replaces. Of one person and date at most one READY routine is not superseded: the newest."
     )
     superseded_by: strawberry.ID | None = strawberry.field(description="The routine that replaces it.")
+    changes: list[RoutineChange] = strawberry.field(
+        description="What a replan changed against the routine that it supersedes; empty for a first plan."
+    )
 
 
 @strawberry.type(description="One routine at its place in a list.")
@@ -159,17 +194,17 @@ GenerateRoutineResult = Annotated[
 ]
 
 
-@strawberry.interface(description="Something that happened to a routine.")
-class RoutineEvent:
-    id: strawberry.ID = strawberry.field(description="Give it as `after` to go on from here.")
-    at: dt.datetime = strawberry.field(description="When it happened.")
-    routine_id: strawberry.ID = strawberry.field(description="The routine it happened to.")
-
-
-@strawberry.type(description="A routine became READY or FAILED.")
-class PlanReadyEvent(RoutineEvent):
-    routine: Routine = strawberry.field(description="The routine, as it is now.")
+@strawberry.type(description="The task as it is now, and its routine.")
+class SetTaskStatusSuccess:
+    task: RoutineTask = strawberry.field(description="The task.")
+    routine: Routine = strawberry.field(description="Its routine.")
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
-        return isinstance(obj, routine_events.PlanReadyEvent)
+        return isinstance(obj, outcomes.SetTaskStatusSuccess)
+
+
+SetTaskStatusResult = Annotated[
+    SetTaskStatusSuccess | NotFound | InvalidInput,
+    strawberry.union("SetTaskStatusResult", description="The task, or why it was not marked."),
+]

@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from scheduler.runner import Scheduler
 from scheduler.worker import Worker
 from schema.root import build_schema
-from server import health, rest
+from server import health, rest, webhooks
 from server.graphql import GraphQLEndpoint
 from server.middleware import BodyLimit, RequestBoundary
 from server.refusals import GRAPHQL_PATH, on_http_exception, on_service_error
@@ -42,9 +42,10 @@ def create_app(
             Route(GRAPHQL_PATH, graphql),
             WebSocketRoute(GRAPHQL_PATH, graphql),
             *rest.ROUTES,
+            *webhooks.ROUTES,
             *health.ROUTES,
         ],
-        middleware=[Middleware(RequestBoundary), Middleware(BodyLimit)],
+        middleware=[Middleware(RequestBoundary), Middleware(BodyLimit, others={webhooks.PATH: webhooks.BODY_LIMIT})],
         exception_handlers={HTTPException: on_http_exception, ServiceError: on_service_error},
         lifespan=_lifespan(settings, clock, keyring, sahha, database_url, stopping),
     )
@@ -63,7 +64,7 @@ def _lifespan(
             await stack.enter_async_context(background(services.events.close_after(stopping), "stop"))
             worker = Worker(services) if settings.worker is Switch.ON else None
             if worker is not None:
-                await stack.enter_async_context(worker.running())
+                await stack.enter_async_context(worker.running(stopping))
                 log.info("[STARTUP] Background worker started successfully")
             scheduler = Scheduler(services)
             await stack.enter_async_context(scheduler.running())

@@ -1,6 +1,7 @@
 """What every request passes through, outermost first: its id and the last resort for bugs, then the limit of its body."""
 
 import re
+from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
@@ -76,10 +77,12 @@ def _request_id(offered: str) -> str:
 
 
 class BodyLimit:
-    """Refuses a body of more than `BODY_LIMIT` bytes with 413, declared or not, when somebody reads it."""
+    """Refuses a body of more bytes than its path may have with 413, declared or not, when somebody reads it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, others: Mapping[str, int] | None = None) -> None:
+        """`others`: the limits of paths that have another one than `BODY_LIMIT`."""
         self._app = app
+        self._others = others or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,16 +90,17 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         expected = int(declared) if declared.isdecimal() else 0
+        limit = self._others.get(scope["path"], BODY_LIMIT)
         received = 0
 
         async def limited() -> Message:
             nonlocal received
-            if expected <= BODY_LIMIT:
+            if expected <= limit:
                 message = await receive()
                 received += len(message.get("body", b""))
-                if received <= BODY_LIMIT:
+                if received <= limit:
                     return message
             # Nobody reads the rest: without this the connection would go on taking it.
-            raise HTTPException(413, f"A body may have {BODY_LIMIT} bytes.", {"connection": "close"})
+            raise HTTPException(413, f"A body may have {limit} bytes.", {"connection": "close"})
 
         await self._app(scope, limited, send)

@@ -3,7 +3,8 @@
 import datetime as dt
 import re
 from dataclasses import replace
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +21,12 @@ from services.accounts import Principal
 from services.domain.ids import UserId
 from services.domain.outcomes import GenerateRoutineSuccess, RefreshSahhaSuccess
 from services.domain.problems import InvalidInput, PlanningFailed, Problem
-from services.domain.routine import Archetype, Preferences, Routine, RoutineRequest, RoutineStatus
+from services.domain.routine import Archetype, Condition, Preferences, Routine, RoutineRequest, RoutineStatus, TaskType
 
-BODY_FIELDS = frozenset({"archetype", "preferences", "timezone"})
-PREFERENCE_FIELDS = frozenset({"wake_time", "sleep_time"})
+E = TypeVar("E", bound=Enum)
+
+BODY_FIELDS = frozenset({"archetype", "condition", "preferences", "timezone"})
+PREFERENCE_FIELDS = frozenset({"wake_time", "sleep_time", "avoid_task_types", "goal"})
 
 
 class Refused(Exception):
@@ -108,12 +111,14 @@ def to_command(user_id: UserId, body: object) -> RoutineRequest:
     timezone = members.get("timezone")
     if not isinstance(timezone, str):
         raise Refused("timezone must be an IANA name, e.g. America/New_York.", "timezone")
+    condition = members.get("condition")
     return RoutineRequest(
         user_id=user_id,
-        archetype=_archetype(members.get("archetype")),
+        archetype=_member(Archetype, members.get("archetype"), "archetype"),
         timezone=timezone,
         date=None,
         preferences=_preferences(members.get("preferences")),
+        condition=Condition.WELL if condition is None else _member(Condition, condition, "condition"),
     )
 
 
@@ -126,20 +131,34 @@ def _object(value: object, known: frozenset[str], *field: str) -> dict[str, Any]
     return value
 
 
-def _archetype(value: object) -> Archetype:
+def _member(kind: type[E], value: object, *field: str) -> E:
     """By its name as people write it, such as "Transformation Seeker", in any case."""
     name = re.sub(r"[\s_-]+", "_", value.strip()).upper() if isinstance(value, str) else ""
-    if name not in Archetype.__members__:
-        known = ", ".join(each.name.replace("_", " ").title() for each in Archetype)
-        raise Refused(f"archetype must be one of: {known}.", "archetype")
-    return Archetype[name]
+    if name not in kind.__members__:
+        known = ", ".join(each.name.replace("_", " ").title() for each in kind)
+        raise Refused(f"{'.'.join(field)} must be one of: {known}.", *field)
+    return kind[name]
 
 
 def _preferences(value: object) -> Preferences:
     if value is None:
         return Preferences()
     members = _object(value, PREFERENCE_FIELDS, "preferences")
-    return Preferences(wake_time=_time(members, "wake_time"), sleep_time=_time(members, "sleep_time"))
+    goal = members.get("goal")
+    if not isinstance(goal, str | None):
+        raise Refused("goal must be text.", "preferences", "goal")
+    return Preferences(
+        wake_time=_time(members, "wake_time"),
+        sleep_time=_time(members, "sleep_time"),
+        avoid_task_types=_task_types(members.get("avoid_task_types"), "preferences", "avoid_task_types"),
+        goal=goal,
+    )
+
+
+def _task_types(value: object, *field: str) -> tuple[TaskType, ...]:
+    if not isinstance(value, list | None):
+        raise Refused(f"{field[-1]} must be a list of names.", *field)
+    return tuple(_member(TaskType, each, *field, str(index)) for index, each in enumerate(value or ()))
 
 
 def _time(preferences: dict[str, Any], name: str) -> dt.time | None:

@@ -2,13 +2,22 @@
 
 from typing import Any
 
+from services.domain.ids import RoutineId
 from services.domain.job_runs import SchedulerJob
-from services.domain.routine import Evidence, HealthDataUse, Routine, RoutineTask, TimeBlock
+from services.domain.routine import (
+    Evidence,
+    HealthDataUse,
+    ModelUsage,
+    Routine,
+    RoutineChange,
+    RoutineTask,
+    RoutineTiming,
+    TimeBlock,
+)
 
 
 def routine_json(routine: Routine) -> dict[str, Any]:
     """Everything that GraphQL's `Routine` shows of a routine that has not failed."""
-    timing = routine.timing
     return {
         "id": str(routine.id),
         "user_id": routine.user_id,
@@ -19,6 +28,7 @@ def routine_json(routine: Routine) -> dict[str, Any]:
         "created_at": routine.created_at.isoformat(),
         "ready_at": routine.ready_at.isoformat() if routine.ready_at else None,
         "planner": routine.planner.value if routine.planner else None,
+        "model": routine.model,
         "health_data": _health_data(routine.health_data) if routine.health_data else None,
         "summary": routine.summary,
         "time_blocks": [_block(block) for block in routine.time_blocks],
@@ -26,14 +36,53 @@ def routine_json(routine: Routine) -> dict[str, Any]:
             {"rule": check.rule, "verdict": check.verdict.value, "detail": check.detail, "citation": check.citation}
             for check in routine.checks
         ],
-        "timing": {"fetch_ms": timing.fetch_ms, "plan_ms": timing.plan_ms, "total_ms": timing.total_ms} if timing else None,
+        "safety_notice": routine.safety_notice,
+        "timing": _timing(routine.timing) if routine.timing else None,
+        "usage": _usage(routine.usage) if routine.usage else None,
         "inputs_hash": routine.inputs_hash,
+        "reused_from": _id(routine.reused_from),
+        "supersedes": _id(routine.supersedes),
+        "superseded_by": _id(routine.superseded_by),
+        "changes": [_change(change) for change in routine.changes],
     }
 
 
 def job_json(job: SchedulerJob) -> dict[str, Any]:
     next_run = job.next_run.isoformat() if job.next_run else None
     return {"id": job.id, "name": job.name, "next_run": next_run, "trigger": job.trigger}
+
+
+def _timing(timing: RoutineTiming) -> dict[str, Any]:
+    return {
+        "fetch_ms": timing.fetch_ms,
+        "plan_ms": timing.plan_ms,
+        "first_block_ms": timing.first_block_ms,
+        "total_ms": timing.total_ms,
+        "speculative": timing.speculative,
+    }
+
+
+def _usage(usage: ModelUsage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+def _change(change: RoutineChange) -> dict[str, Any]:
+    return {
+        "kind": change.kind.value,
+        "task_id": change.task_id,
+        "task_title": change.task_title,
+        "from": change.moved_from.isoformat() if change.moved_from else None,
+        "to": change.moved_to.isoformat() if change.moved_to else None,
+        "because": change.because,
+    }
+
+
+def _id(routine_id: RoutineId | None) -> str | None:
+    return None if routine_id is None else str(routine_id)
 
 
 def _health_data(use: HealthDataUse) -> dict[str, Any]:

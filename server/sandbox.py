@@ -7,10 +7,13 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from server.standins.webhooks_out import is_on_loopback
 from services.accounts import Keyring
 from services.clock import Clock
 from services.config import Settings
@@ -32,10 +35,11 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Standin:
-    """A running stand-in: where it listens, and the process to end to see an outage."""
+    """A running stand-in: where it listens, the process to end to see an outage, and what it signs its webhooks with."""
 
     access: SahhaAccess
     pid: int
+    webhook_secret: str = field(repr=False)
 
 
 def load_keys(settings: Settings) -> Keys:
@@ -62,12 +66,14 @@ def _stored_keys(path: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def sahha_standin(clock: Clock) -> AsyncIterator[Standin]:
+async def sahha_standin(clock: Clock, webhooks_to: str, webhook_secret: SecretStr | None) -> AsyncIterator[Standin]:
     """The Sahha stand-in in a process of its own, ended with the block, and with this process however it ends.
 
-    It listens before it is ready to answer, so nobody has to wait for it.
+    It listens before it is ready to answer, so nobody has to wait for it. When it is told to it posts webhooks to `webhooks_to`,
+    where that is on loopback, signed with `webhook_secret`, or else with one made anew at each start.
     """
     secret = secrets.token_urlsafe(16)
+    signing = webhook_secret.get_secret_value() if webhook_secret else secrets.token_urlsafe(32)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
@@ -76,6 +82,7 @@ async def sahha_standin(clock: Clock) -> AsyncIterator[Standin]:
             "server.standins",
             f"--fd={listener.fileno()}",
             f"--clock-offset-s={clock.offset.total_seconds()}",
+            *([f"--webhooks-to={webhooks_to}"] if is_on_loopback(webhooks_to) else []),
             pass_fds=[listener.fileno()],
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -83,8 +90,8 @@ async def sahha_standin(clock: Clock) -> AsyncIterator[Standin]:
     try:
         if process.stdin is None:
             raise RuntimeError("the stand-in has no standard input")
-        process.stdin.write(f"{CLIENT_ID}\n{secret}\n".encode())
-        yield Standin(SahhaAccess(f"http://127.0.0.1:{port}", CLIENT_ID, secret), process.pid)
+        process.stdin.write(f"{CLIENT_ID}\n{secret}\n{signing}\n".encode())
+        yield Standin(SahhaAccess(f"http://127.0.0.1:{port}", CLIENT_ID, secret), process.pid, signing)
     finally:
         await _stop(process)
 

@@ -1,127 +1,78 @@
 """`firstlight serve`: everything that has to stand before the first request, and its orderly end."""
 
-import asyncio
-import random
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 
-import asyncpg
-import structlog
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from server.app import create_app
 from server.banner import Started, banner
 from server.sandbox import Standin, load_keys, sahha_standin
-from services.background import background
+from server.signals import Stop, stop_on_signals
+from server.starting import StartError, migrated, sahha_access
+from server.watchdog import watchdog
+from server.webhooks import PATH as WEBHOOK_PATH
 from services.clock import clock_starting_at
-from services.config import SAHHA_PRODUCTION_URL, Settings
-from services.sahha.client import SahhaAccess
+from services.config import Settings
 from services.store.embedded import embedded_postgres
-from services.store.migrations import migrate
 
-GRACEFUL_SHUTDOWN_S = 8
-"""Open streams are ended after this; the whole stop takes at most 10 s (reliability.md, P3)."""
-
-log = structlog.get_logger()
-
-
-class StartError(Exception):
-    """Why the service cannot start, in words that say what to do."""
+GRACEFUL_SHUTDOWN_S = 6
+"""Open streams are ended after this, while the worker drains; the whole stop takes at most 10 s (reliability.md, P3)."""
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; a second one forces. Ends everything that it started."""
-    stop = _Stop.installed()
+    """Serve until SIGINT or SIGTERM, and end everything that it started. A second signal ends the process at once.
+
+    Raises `StartError`, `MigrationError`, `EmbeddedPostgresError`.
+    """
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        stack.enter_context(watchdog())
         listener = stack.enter_context(_listen(settings))
         clock = clock_starting_at(settings.clock)
         keys = load_keys(settings)
         database_url = await _database_url(settings, stack)
         await stack.enter_async_context(migrated(database_url))
-        standin = await stack.enter_async_context(sahha_standin(clock)) if settings.sandbox else None
+        standin = None
+        if settings.sandbox:
+            webhooks_to = _base_url(listener) + WEBHOOK_PATH
+            standin = await stack.enter_async_context(sahha_standin(clock, webhooks_to, settings.sahha_webhook_secret))
         app = create_app(
-            settings,
+            settings if standin is None else _with_webhooks_of(standin, settings),
             clock=clock,
             keyring=keys.keyring,
-            sahha=_sahha(settings, standin),
+            sahha=sahha_access(settings, standin),
             database_url=database_url,
-            stopping=stop.event,
+            stopping=stop.requested,
         )
         started = Started(settings, keys, _base_url(listener), settings.database_url is None, standin)
-        await _Server(uvicorn_config(app), stop, lambda: print(banner(started), flush=True)).serve(sockets=[listener])  # noqa: T201
-
-
-class _Stop:
-    """Signals before and after uvicorn holds them: they cancel the start, and are swallowed once the stop is under way."""
-
-    def __init__(self, task: asyncio.Task[None], loop: asyncio.AbstractEventLoop) -> None:
-        self._task = task
-        self.loop = loop
-        self.armed = True
-        self.event = asyncio.Event()
-
-    @classmethod
-    def installed(cls) -> "_Stop":
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("not in a task")
-        stop = cls(task, asyncio.get_running_loop())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stop.loop.add_signal_handler(number, stop.requested)
-        return stop
-
-    def requested(self) -> None:
-        if self.armed:
-            self.armed = False
-            self._task.cancel()
+        await _Server(uvicorn_config(app), stop, started).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, telling when it listens."""
+    """uvicorn, stopped by our own signals and telling when it listens."""
 
-    def __init__(self, config: uvicorn.Config, stop: _Stop, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Stop, started: Started) -> None:
         super().__init__(config)
         self._stop = stop
-        self._on_started = on_started
+        self._started = started
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        # Called by the signal itself, in the middle of whatever the loop does.
-        self._stop.loop.call_soon_threadsafe(self._stop.event.set)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._stop.armed = False
         await super().startup(sockets)
         if self.started:
-            self._on_started()
+            with suppress(OSError):  # nobody reads it: no reason not to serve
+                print(banner(self._started), flush=True)  # noqa: T201
 
-
-@asynccontextmanager
-async def migrated(database_url: str) -> AsyncIterator[None]:
-    """Bring the schema up to date. Where PostgreSQL is not there yet this goes on beside the block: live, and not ready."""
-    try:
-        await migrate(database_url)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("[STARTUP] PostgreSQL cannot be reached yet", reason=type(error).__name__)
-        async with background(_migrate_when_reachable(database_url), "migrations"):
-            yield
-    else:
-        yield
-
-
-async def _migrate_when_reachable(database_url: str) -> None:
-    while True:
-        await asyncio.sleep(random.uniform(0.5, 1.5))
-        try:
-            await migrate(database_url)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            continue
-        log.info("[STARTUP] PostgreSQL is reachable and its schema is up to date")
-        return
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop.requested.is_set()
 
 
 def uvicorn_config(app: Starlette) -> uvicorn.Config:
@@ -155,16 +106,9 @@ async def _database_url(settings: Settings, stack: AsyncExitStack) -> str:
     return server.url
 
 
-def _sahha(settings: Settings, standin: Standin | None) -> SahhaAccess:
-    if standin is not None:
-        return standin.access
-    if settings.sahha_client_id is None or settings.sahha_client_secret is None:
-        raise StartError("SAHHA_CLIENT_ID and SAHHA_CLIENT_SECRET are missing.")
-    return SahhaAccess(
-        settings.sahha_base_url or SAHHA_PRODUCTION_URL,
-        settings.sahha_client_id.get_secret_value(),
-        settings.sahha_client_secret.get_secret_value(),
-    )
+def _with_webhooks_of(standin: Standin, settings: Settings) -> Settings:
+    """The settings with the secret that the stand-in signs its webhooks with."""
+    return settings.model_copy(update={"sahha_webhook_secret": SecretStr(standin.webhook_secret)})
 
 
 def _base_url(listener: socket.socket) -> str:

@@ -12,7 +12,10 @@ from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SAHHA_PRODUCTION_URL = "https://api.sahha.ai"
+OPENAI_PRODUCTION_URL = "https://api.openai.com/v1"
+OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
 PLACEHOLDER = re.compile(r"^$|^<.*>$|change[-_ ]?me|your[-_ ]|placeholder|^x{3,}$|\bexample\b", re.IGNORECASE)
+LOOPBACK_URL = re.compile(r"^http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?(?:/[^\s?#]*)?$")
 SERVICE_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[0-9a-f]{64}$")
 
 
@@ -28,6 +31,14 @@ class Switch(StrEnum):
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
+
+
+class ReasoningEffort(StrEnum):
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class Settings(BaseSettings):
@@ -52,6 +63,36 @@ class Settings(BaseSettings):
     sahha_query_deadline_s: float = Field(6, gt=0, le=120, description="For all calls of a read that a query waits for.")
     sahha_plan_deadline_s: float = Field(12, gt=0, le=120, description="For all calls of a read that a plan waits for.")
     sahha_concurrency: int = Field(20, ge=1, le=500, description="Calls to Sahha at the same time.")
+    sahha_refresh_per_s: float = Field(
+        20, gt=0, le=10_000, description="People a second whom the refresh job begins to read, at most."
+    )
+    sahha_webhook_secret: SecretStr | None = Field(
+        None, description="Signs Sahha's webhooks; left out: they are refused, or in sandbox mode signed by the stand-in's."
+    )
+    sahha_retry_share: float = Field(
+        0.1, ge=0, le=1, description="Repeated calls to Sahha within a minute, as a share of the calls; six are always allowed."
+    )
+    sahha_breaker_window_s: float = Field(30, gt=0, le=3600, description="Reads of this time decide whether reading is stopped.")
+    sahha_breaker_reads: int = Field(10, ge=1, le=1000, description="Fewer reads than this decide nothing.")
+    sahha_breaker_people: int = Field(3, ge=1, le=1000, description="Failed reads must be of at least so many people.")
+    sahha_breaker_share: float = Field(0.5, gt=0, le=1, description="Share of failed or slow reads at which reading is stopped.")
+    sahha_slow_read_s: float = Field(5, gt=0, le=120, description="A read for which Sahha takes longer counts as failed.")
+    sahha_breaker_open_s: float = Field(15, gt=0, le=3600, description="How long reading is stopped, doubled while probes fail.")
+    sahha_breaker_longest_open_s: float = Field(120, gt=0, le=3600, description="The longest that it gets.")
+    openai_api_key: SecretStr | None = Field(None, description="Left out: every plan is written by rules, without a model.")
+    openai_base_url: str | None = Field(
+        None, description=f"An API that speaks Responses; {OPENAI_PRODUCTION_URL} unless set. Plain http on loopback only."
+    )
+    openai_model: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][\w.:/-]{0,127}$", description=f"The model that writes; {OPENAI_DEFAULT_MODEL} unless set."
+    )
+    openai_reasoning_effort: ReasoningEffort | None = Field(
+        None, description="none, minimal, low, medium or high, for models that take it; the model's own unless set."
+    )
+    openai_connect_timeout_s: float = Field(2, gt=0, le=30, description="To connect to the model's API.")
+    openai_attempt_timeout_s: float = Field(45, gt=0, le=300, description="For one call to the model, whole.")
+    openai_deadline_s: float = Field(90, gt=0, le=600, description="For all calls that one plan takes.")
+    openai_concurrency: int = Field(8, ge=1, le=200, description="Calls to the model at the same time.")
     admin_api_key: SecretStr | None = Field(
         None, description="May do everything; generated in sandbox mode, required outside it."
     )
@@ -65,6 +106,13 @@ class Settings(BaseSettings):
         20, ge=2, le=600, description="Silence after which another worker takes a job over."
     )
     worker_attempts: int = Field(8, ge=1, le=50, description="Attempts at a routine before it is FAILED.")
+    worker_sync_concurrency: int = Field(
+        4, ge=1, le=200, description="Syncs of older data at the same time, over all workers together; alike in all of them."
+    )
+    daily_tokens_per_person: int = Field(
+        100_000, ge=0, le=10**9, description="Model tokens of one person in a UTC day; a plan takes 5,000 to 15,000."
+    )
+    daily_tokens: int = Field(5_000_000, ge=0, le=10**12, description="Model tokens of everybody in a UTC day.")
     retention_days: int = Field(90, ge=8, le=3650, description="How long health records are kept.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json.")
 
@@ -80,10 +128,19 @@ class Settings(BaseSettings):
             raise ValueError("each entry is name:sha256, the hash in 64 lower-case hexadecimal digits")
         return value
 
-    @field_validator("sahha_client_id", "sahha_client_secret", "admin_api_key", "database_url")
+    @field_validator(
+        "sahha_client_id",
+        "sahha_client_secret",
+        "openai_api_key",
+        "openai_base_url",
+        "openai_model",
+        "admin_api_key",
+        "database_url",
+    )
     @classmethod
-    def _refuse_placeholders(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and PLACEHOLDER.search(value.get_secret_value()):
+    def _refuse_placeholders(cls, value: SecretStr | str | None) -> SecretStr | str | None:
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if given is not None and PLACEHOLDER.search(given):
             raise ValueError("looks like a placeholder")
         return value
 
@@ -100,6 +157,23 @@ class Settings(BaseSettings):
         if value is not None and not re.match(r"^https?://[^/\s]+/?$", value):
             raise ValueError("must be https://host without a path")
         return value.rstrip("/") if value else value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _check_model_url(cls, value: str | None) -> str | None:
+        if value is not None and not (re.match(r"^https://[^/\s?#]+(?:/[^\s?#]*)?$", value) or LOOPBACK_URL.match(value)):
+            raise ValueError("must be https://host/path, or http:// on loopback")
+        return value.rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        if self.openai_api_key is None:
+            for name in ("openai_base_url", "openai_model", "openai_reasoning_effort"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"OPENAI_API_KEY is missing: {name.upper()} is set")
+        elif self.clock is not None and not LOOPBACK_URL.match(self.openai_base_url or ""):
+            raise ValueError("CLOCK is for sandbox mode and tests: it cannot stand beside OPENAI_API_KEY")
+        return self
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:

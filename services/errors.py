@@ -168,9 +168,7 @@ class ModelFailureKind(Enum):
 class ModelFailed(UpstreamError):
     """`retry_after_s` is what the provider asked for. `sent`: the model may have begun to write, and that may be charged for."""
 
-    def __init__(
-        self, kind: ModelFailureKind, reason: str, *, retry_after_s: float | None = None, sent: bool = False
-    ) -> None:
+    def __init__(self, kind: ModelFailureKind, reason: str, *, retry_after_s: float | None = None, sent: bool = False) -> None:
         super().__init__(reason)
         self.kind = kind
         self.retry_after_s = retry_after_s

@@ -7,7 +7,7 @@ gets is what the table holds, in order, once each.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import assert_never
@@ -21,8 +21,9 @@ from services.domain.routine import Routine, RoutineStatus
 from services.domain.routine_events import PlanReadyEvent, RoutineEvent, RoutineStageChanged, TimeBlockReady
 from services.errors import BadUserInput, CursorExpired, RoutineNotFound, Unavailable
 from services.store import events as store
+from services.store import job_runs
 from services.store import routines as routine_store
-from services.store.database import Database
+from services.store.database import Database, store_unavailable
 
 POLL_S = 5.0
 """A subscriber looks by itself this often, so that a lost notification delays and never loses."""
@@ -30,6 +31,8 @@ BATCH = 50
 PROBE_S = 10.0
 PROBE_TIMEOUT_S = 3.0
 RECONNECT_CAP_S = 2.0
+NO_PERSON = UserId("")
+"""Watched by those who wait for news of scheduled jobs: they are told on a channel of their own, without a payload."""
 
 log = structlog.get_logger()
 
@@ -57,6 +60,10 @@ class PlanReadyHub:
             watchers.discard(wake)
             if not watchers:
                 del self._watchers[user_id]
+
+    def watch_job_runs(self) -> AbstractContextManager[asyncio.Event]:
+        """As `watch`, for the starts and ends of scheduled jobs."""
+        return self.watch(NO_PERSON)
 
     async def subscribe(self, user_id: UserId, after: EventId | None) -> AsyncGenerator[PlanReadyEvent, None]:
         """The routines of a person that become READY or FAILED after an event, else from now on, in order, once each, for ever.
@@ -158,7 +165,9 @@ class PlanReadyHub:
             try:
                 await self._listen_once()
                 delay = 0.0
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:
+                if not store_unavailable(error):
+                    log.exception("[EVENTS] Listening failed and starts anew")
                 log.warning("[EVENTS] The listening connection is down", reason=type(error).__name__)
                 delay = min(RECONNECT_CAP_S, max(0.1, delay * 2))
             await asyncio.sleep(random.uniform(0, delay))
@@ -169,7 +178,8 @@ class PlanReadyHub:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(store.CHANNEL, self._on_notification)
+            for channel in (store.CHANNEL, job_runs.CHANNEL):
+                await connection.add_listener(channel, self._on_notification)
             self._wake_all()
             while not lost.is_set():
                 with suppress(TimeoutError):

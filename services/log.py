@@ -40,7 +40,7 @@ def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("httpx", "httpcore", "apscheduler", "databases", "pgqueuer", "uvicorn.access"):
+    for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai", "apscheduler", "databases", "pgqueuer", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -6,6 +6,7 @@ import structlog
 
 from services.clock import Clock
 from services.config import Settings
+from services.daily_routines import DailyRoutineService
 from services.health_data import HealthDataService
 from services.routines import RoutineService
 from services.store import job_runs
@@ -30,21 +31,24 @@ class UpkeepService:
         database: Database,
         health_data: HealthDataService,
         routines: RoutineService,
+        daily_routines: DailyRoutineService,
         settings: Settings,
         clock: Clock,
     ) -> None:
         self._database = database
         self._health_data = health_data
         self._routines = routines
+        self._daily_routines = daily_routines
         self._settings = settings
         self._clock = clock
 
     async def clean_up(self) -> str:
-        """Delete health records and job runs past `RETENTION_DAYS`, and events and idempotency keys past 72 h."""
+        """Delete health records, daily requests and job runs past `RETENTION_DAYS`, and events and idempotency keys past 72 h."""
         records = await self._health_data.prune()
         events = await self._routines.prune()
+        requests = await self._daily_routines.prune()
         runs = await self._prune_runs()
-        return f"{records} health records, {events} events and keys, {runs} job runs deleted"
+        return f"{records} health records, {events} events and keys, {requests} daily requests, {runs} job runs deleted"
 
     async def check_service_levels(self) -> str:
         """Compare the last hour with the targets; one log line, a warning when one is missed."""

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import resource
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,34 +97,46 @@ class ServiceProcess:
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_S):
-            return await self.process.wait()
+        return await self.until_ended()
+
+    async def until_ended(self, seconds: float = STOP_S) -> int:
+        """The exit code. Unlike `process.wait`, this does not wait for children that hold the output open."""
+        async with asyncio.timeout(seconds):
+            while self.process.returncode is None:
+                await asyncio.sleep(0.02)
+        return self.process.returncode
 
     async def kill(self) -> None:
         self.process.kill()
-        await self.process.wait()
+        await self.until_ended()
 
 
 @asynccontextmanager
-async def service_process(data_dir: Path, **settings: str) -> AsyncIterator[ServiceProcess]:
-    """Start the service in sandbox mode on a free port, wait for its banner, and leave nothing of it behind."""
+async def service_process(
+    data_dir: Path, *arguments: str, until: str = "service key", limits: Mapping[int, int] | None = None, **settings: str
+) -> AsyncIterator[ServiceProcess]:
+    """Start the service in sandbox mode on a free port, wait for its banner, and leave nothing of it behind.
+
+    `arguments`: another command than `serve`; `until`: the line to wait for; `limits`: resource limits of the process, by number.
+    """
     environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV"}}
     environment |= {"PORT": "0", "DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", **settings}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "server",
-        "serve",
+        *(arguments or ("serve",)),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=data_dir.parent,
         limit=2**20,
+        preexec_fn=partial(_limit, limits or {}),
     )
     service = ServiceProcess(process)
     reading = asyncio.get_running_loop().create_task(service.read_output())
     try:
-        await service.wait_for_line("service key", START_S)
+        await service.wait_for_line(until, START_S)
         yield service
     finally:
         if process.returncode is None:
@@ -132,6 +146,11 @@ async def service_process(data_dir: Path, **settings: str) -> AsyncIterator[Serv
             await service.kill()
         await asyncio.wait({reading}, timeout=5)
         reading.cancel()
+
+
+def _limit(limits: Mapping[int, int]) -> None:
+    for resource_number, value in limits.items():
+        resource.setrlimit(resource_number, (value, value))
 
 
 def children_of(pid: int) -> list[int]:

@@ -1,28 +1,47 @@
-"""Invented people, and what each of them did on any day. Ids that begin with `sandbox-` are nobody's.
+"""Invented people: who they are, where they are, and how their data gets to Sahha. Ids that begin with `sandbox-` are nobody's.
 
-A day is a pure function of person and date: asked again it is the same, whatever else was asked before. Nights are served as
-Sahha's own sample profiles serve them, from the first minute of the day of waking on.
+What they did on a day is told by `days`, what Sahha knows of it at a moment by `arrival`, and what it answers by `rows`.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from hashlib import blake2b
+from datetime import date, datetime, time
+from enum import Enum
 from zoneinfo import ZoneInfo
 
-from services.domain.schedule import instant
-from services.sahha.lexical import fixed_offset
+from services.domain.schedule import instant, local_date, local_time
 
 NOON = time(12)
-SLEEP_NEED_MIN = 450
-"""Minutes of sleep below which a night adds to the debt."""
-USUAL_SLEEP_MIN = 460
-NIGHTS = 7
+MORNING = time(8)
+LATE_EVENING = time(23)
+
+
+class Delivery(Enum):
+    """How a person's rows get to Sahha."""
+
+    SAMPLE = "sample"
+    """As for Sahha's own sample profiles: the night and the scores of a day are there from its first minute."""
+    SYNCED = "synced"
+    """A device sends every half hour: the night grows while it lasts, scores follow when it is over and move with the day."""
+    LATE = "late"
+    """As `SYNCED`, and on a third of the days a kind of row comes hours to two days after the day is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Every `every_days` days the person flies to `zone` at noon, and back, again at noon, after `days` days."""
+
+    zone: ZoneInfo
+    every_days: int = 14
+    days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Habits that the days are made around. A bedtime before noon lies after midnight. `silent`: known, and has sent nothing."""
+    """Habits that the days are made around. A bedtime before noon lies after midnight; a wake time after it is a night worker's.
+
+    `silent`: known, and has sent nothing. `wearable`: a watch, not a phone alone: sleep stages, vitals, readiness.
+    `clinical`: every vital sign and body measure that Sahha lists. `nap`: a second, short sleep at this time.
+    """
 
     id: str
     zone: ZoneInfo
@@ -34,48 +53,51 @@ class Person:
     resting_heart_rate: int = 60
     heart_rate_variability: int = 50
     best_heart_rate_variability: int = 55
+    oxygen_percent: float = 97.0
     weight_kg: float = 70.0
     age: int = 40
     silent: bool = False
+    wearable: bool = True
+    clinical: bool = False
+    delivery: Delivery = Delivery.SAMPLE
+    nap: time | None = None
+    trip: Trip | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Night:
-    """Sleep that ended on `day`. `bed` and `wake` are local, in the offset of their own moment; durations are real minutes."""
-
-    bed: datetime
-    wake: datetime
-    in_bed_min: int
-    asleep_min: int
-    off_schedule_min: float
-
-    @property
-    def middle(self) -> datetime:
-        """Half-way through in real minutes, in the offset of going to bed."""
-        return fixed_offset(self.bed, UTC) + timedelta(minutes=self.in_bed_min // 2)
+def whereabouts(person: Person, moment: datetime) -> ZoneInfo:
+    """The zone in which the person is at that moment."""
+    trip = person.trip
+    if trip is None:
+        return person.zone
+    into = local_date(moment, person.zone).toordinal() % trip.every_days
+    landed = local_time(moment, person.zone) >= NOON
+    away = (0 < into < trip.days) or (into == 0 and landed) or (into == trip.days and not landed)
+    return trip.zone if away else person.zone
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What a person did in a whole day, and the night before it. Debt in hours; regularity and scores 0 to 1."""
+def today_of(person: Person, now: datetime) -> date:
+    """The calendar day where the person is."""
+    return local_date(now, whereabouts(person, now))
 
-    night: Night
-    sleep_debt_h: float
-    regularity: float
-    steps: int
-    active_min: int
-    intense_min: int
-    sitting_min: int
-    resting_heart_rate: int
-    heart_rate_variability: int
-    sleep: float
-    activity: float
-    readiness: float
+
+def zone_of_day(person: Person, day: date, now: datetime) -> ZoneInfo:
+    """The zone in which the rows of `day` are written at `now`: that of the device, which changes once on the day of a flight."""
+    return whereabouts(person, min(now, instant(day, LATE_EVENING, person.zone))) if person.trip else person.zone
+
+
+def zone_of_night(person: Person, day: date) -> ZoneInfo:
+    """The zone in which the person woke on `day`."""
+    return whereabouts(person, instant(day, MORNING, person.zone)) if person.trip else person.zone
 
 
 def invented_people() -> dict[str, Person]:
-    """A good sleeper, a short sleeper with low readiness, and somebody who is new and has no data, by id."""
-    people = (
+    """Seven people by id: three as Sahha's sample profiles are, and four whose data comes as that of real devices does."""
+    return {person.id: person for person in (*_sample_profiles(), *_people_with_devices())}
+
+
+def _sample_profiles() -> tuple[Person, ...]:
+    """A good sleeper, a short sleeper with low readiness, and somebody who is new and has no data."""
+    return (
         Person(
             id="sandbox-avery",
             zone=ZoneInfo("America/New_York"),
@@ -105,56 +127,47 @@ def invented_people() -> dict[str, Person]:
         ),
         Person(id="sandbox-casey", zone=ZoneInfo("Europe/Berlin"), silent=True),
     )
-    return {person.id: person for person in people}
 
 
-def noise(person: Person, day: date, what: str) -> float:
-    """A number from -1 to 1 that is always the same for this person, day and subject."""
-    digest = blake2b(f"{person.id}|{day.isoformat()}|{what}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**63 - 1
-
-
-def share(value: float) -> float:
-    """`value` kept within 0 to 1, to two decimals, as scores are."""
-    return round(min(1.0, max(0.0, value)), 2)
-
-
-@lru_cache(maxsize=4096)
-def night_of(person: Person, day: date) -> Night:
-    """The night from which the person woke on `day`."""
-    evening = day if person.bed < NOON else day - timedelta(days=1)
-    late_min = round(person.spread_min * noise(person, day, "bed"))
-    bed = datetime.combine(evening, person.bed) + timedelta(minutes=late_min)
-    wake = datetime.combine(day, person.wake) + timedelta(minutes=round(10 * noise(person, day, "wake")))
-    in_bed = instant(wake.date(), wake.time(), person.zone) - instant(bed.date(), bed.time(), person.zone)
-    in_bed_min = round(in_bed.total_seconds() / 60)
-    asleep_min = round(in_bed_min * (person.efficiency + 0.015 * noise(person, day, "efficiency")))
-    return Night(bed.replace(tzinfo=person.zone), wake.replace(tzinfo=person.zone), in_bed_min, asleep_min, abs(late_min))
-
-
-@lru_cache(maxsize=4096)
-def day_of(person: Person, day: date) -> Day:
-    """The whole of `day`: rest carries over into steps, heart rate and scores."""
-    week = [night_of(person, day - timedelta(days=back)) for back in range(NIGHTS)]
-    night = week[0]
-    rested = min(1.1, max(0.4, night.asleep_min / USUAL_SLEEP_MIN))
-    debt_h = round(sum(max(0, SLEEP_NEED_MIN - each.asleep_min) for each in week) / 60, 3)
-    regularity = round(1 - sum(each.off_schedule_min for each in week) / NIGHTS / 120, 3)
-    steps = round(person.steps * (0.75 + 0.25 * rested) * (1 + 0.2 * noise(person, day, "steps")))
-    active_min = round(steps / 38)
-    variability = round(person.heart_rate_variability * (0.8 + 0.2 * rested) + 3 * noise(person, day, "variability"))
-    sleep = share(0.75 * min(1.0, night.asleep_min / 480) + 0.25 * regularity - min(0.25, debt_h / 50))
-    return Day(
-        night=night,
-        sleep_debt_h=debt_h,
-        regularity=regularity,
-        steps=steps,
-        active_min=active_min,
-        intense_min=round(max(0, steps - 6000) / 140),
-        sitting_min=max(0, 1440 - night.in_bed_min - active_min - 120),
-        resting_heart_rate=round(person.resting_heart_rate + 5 * (1 - rested) + 1.5 * noise(person, day, "heart")),
-        heart_rate_variability=variability,
-        sleep=sleep,
-        activity=share(0.25 + 0.6 * steps / 10_000),
-        readiness=share(sleep * min(1.0, variability / person.best_heart_rate_variability)),
+def _people_with_devices() -> tuple[Person, ...]:
+    """Late syncs; a flight west in any two weeks; nights worked and naps taken, with a phone alone; and low oxygen on a watch."""
+    return (
+        Person(
+            id="sandbox-drew",
+            zone=ZoneInfo("Asia/Kolkata"),
+            bed=time(23, 20),
+            wake=time(7, 10),
+            delivery=Delivery.LATE,
+        ),
+        Person(
+            id="sandbox-emery",
+            zone=ZoneInfo("America/New_York"),
+            bed=time(22, 30),
+            wake=time(6, 40),
+            delivery=Delivery.SYNCED,
+            trip=Trip(ZoneInfo("America/Los_Angeles")),
+        ),
+        Person(
+            id="sandbox-frankie",
+            zone=ZoneInfo("Pacific/Auckland"),
+            bed=time(8, 30),
+            wake=time(15, 45),
+            steps=11_000,
+            wearable=False,
+            delivery=Delivery.SYNCED,
+            nap=time(3, 10),
+        ),
+        Person(
+            id="sandbox-gray",
+            zone=ZoneInfo("Europe/London"),
+            bed=time(22, 10),
+            wake=time(6, 5),
+            steps=6400,
+            resting_heart_rate=72,
+            oxygen_percent=91.5,
+            weight_kg=91.0,
+            age=58,
+            clinical=True,
+            delivery=Delivery.SYNCED,
+        ),
     )

@@ -5,13 +5,17 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.standins.generated import Crowd
+from server.standins.openai import create_openai_standin
 from server.standins.sahha import create_sahha_standin
+from server.standins.webhooks_out import Target
 from services.clock import Clock
 
 START_TIMEOUT_S = 5.0
@@ -58,17 +62,41 @@ async def serve_standin(app: ASGIApp) -> AsyncIterator[str]:
                 await serving
 
 
-def run_sahha_standin(fd: int | None, host: str, port: int, clock_offset_s: float, *, client_id: str, client_secret: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Standin:
+    """What a stand-in process serves. Its clock is the machine's moved by `clock_offset_s`."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    clock_offset_s: float = 0.0
+    crowd: Crowd = field(default_factory=Crowd)
+    webhooks: Target = field(default_factory=Target)
+
+
+def run_sahha_standin(fd: int | None, host: str, port: int, standin: Standin) -> None:
     """Serve the Sahha stand-in until SIGINT or SIGTERM: on the listening socket `fd`, else on `host` and `port`.
 
-    Its clock is the machine's moved by `clock_offset_s`. Raises `ValueError` for a host that is not loopback.
+    Raises `ValueError` for a host that is not loopback.
     """
     if fd is None and not ipaddress.ip_address(host).is_loopback:
         raise ValueError("a stand-in listens on loopback only")
-    clock = Clock(offset=timedelta(seconds=clock_offset_s))
-    app = create_sahha_standin(clock, client_id=client_id, client_secret=client_secret)
+    app = create_sahha_standin(
+        Clock(offset=timedelta(seconds=standin.clock_offset_s)),
+        client_id=standin.client_id,
+        client_secret=standin.client_secret,
+        crowd=standin.crowd,
+        webhooks=standin.webhooks,
+    )
     with socket.socket(fileno=fd) if fd is not None else _listener(host, port) as listener:
         uvicorn.Server(_config(app)).run(sockets=[listener])
+
+
+def run_openai_standin(host: str, port: int, api_key: str) -> None:
+    """Serve the model stand-in until SIGINT or SIGTERM. Raises `ValueError` for a host that is not loopback."""
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError("a stand-in listens on loopback only")
+    with _listener(host, port) as listener:
+        uvicorn.Server(_config(create_openai_standin(api_key=api_key))).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -85,7 +113,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         app,
         http=_OpenProtocol,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

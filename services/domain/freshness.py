@@ -24,7 +24,9 @@ NIGHT_EXPECTED_FROM = 4
 NIGHT_EXPECTED_UNTIL = 15
 """Local hour from which a night that is not there counts as missing, no longer as arriving (rule night.day)."""
 ARRIVING = timedelta(hours=3)
-"""Other rows as new as this say that the person's devices are sending."""
+"""Other rows as new as this, or word from the device, say that the person's devices are sending."""
+EXPECTED_FOR = timedelta(days=7)
+"""A category of which nothing came for so long is not expected any more: a watch that was put away."""
 SETTLED = timedelta(hours=1)
 """An unfinished night read this long after its last sleep grows no more."""
 
@@ -57,12 +59,13 @@ def assess(records: HealthRecords, now: datetime) -> tuple[DataState, tuple[str,
     missing = set(_without_fresh(records.biomarkers, now))
     newest = newest_value_at(records)
     if newest is None:
-        return DataState.NONE, tuple(sorted(missing))
+        return DataState.NONE if records.older_value_at is None else DataState.STALE, tuple(sorted(missing))
     if now - newest > SCORE_BOUND:
         return DataState.STALE, tuple(sorted(missing))
     local_now = _local_now(records, now)
     night_awaited = local_now.hour >= NIGHT_EXPECTED_FROM and not _night_is_whole(records.biomarkers, local_now.date())
-    if night_awaited and local_now.hour < NIGHT_EXPECTED_UNTIL and now - newest <= ARRIVING:
+    arriving = now - max(newest, records.device_seen_at or newest) <= ARRIVING
+    if night_awaited and local_now.hour < NIGHT_EXPECTED_UNTIL and arriving:
         return DataState.SYNCING, tuple(sorted(missing))
     if night_awaited:
         missing.add("sleep")
@@ -81,7 +84,8 @@ def newest_value_at(records: HealthRecords) -> datetime | None:
 
 
 def _without_fresh(rows: tuple[Biomarker, ...], now: datetime) -> frozenset[str]:
-    return expected_categories(rows) - {row.category for row in rows if fresh_biomarker(row, now)}
+    recent = [row for row in rows if now - row.measured_at <= EXPECTED_FOR]
+    return expected_categories(recent) - {row.category for row in recent if fresh_biomarker(row, now)}
 
 
 def _local_now(records: HealthRecords, now: datetime) -> datetime:

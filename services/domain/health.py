@@ -202,8 +202,9 @@ class RejectedRecord:
 class HealthRecords:
     """What one read gave: rows newest first, where they came from and when they were read.
 
-    `fetch_ms` is how long Sahha took, `None` when it was not asked. `failure` says, in words safe to show, why Sahha's answer
-    is not in it.
+    `fetch_ms` is how long Sahha took, `None` when it was not asked. `failure` says, in words safe to show, why Sahha's answer,
+    or a part of it, is not in it. `device_seen_at`: when the person's device last sent anything, as far as Sahha told.
+    `older_value_at`, of a read without rows: when the newest value of the days before it was measured; `None`: there is none.
     """
 
     user_id: UserId
@@ -213,6 +214,8 @@ class HealthRecords:
     scores: tuple[Score, ...]
     fetch_ms: int | None = None
     failure: str | None = None
+    device_seen_at: datetime | None = None
+    older_value_at: datetime | None = None
 
     @property
     def empty(self) -> bool:

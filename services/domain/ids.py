@@ -14,3 +14,6 @@ EventId = NewType("EventId", int)
 what every `after` means."""
 
 JobRunId = NewType("JobRunId", UUID)
+
+HeldJobId = NewType("HeldJobId", int)
+"""The number of a durable job in the queue."""

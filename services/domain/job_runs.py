@@ -15,7 +15,10 @@ class JobRunStatus(Enum):
 
 
 class SchedulerHealth(Enum):
-    """STANDBY: another replica leads. STALLED: no heartbeat in time. OFF: switched off by setting."""
+    """RUNNING: this process leads. STANDBY: another replica does. STALLED: one should, and none has given a sign of life in time.
+
+    OFF: switched off by setting, and nobody else leads.
+    """
 
     RUNNING = "RUNNING"
     STANDBY = "STANDBY"
@@ -35,6 +38,7 @@ class JobRun:
     finished_at: datetime | None
     status: JobRunStatus
     detail: str | None
+    by_hand: bool = False
 
     @property
     def duration_ms(self) -> int | None:

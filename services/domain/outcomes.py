@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.domain.ids import EventId, UserId
+from services.domain.daily_routine import DailyRoutine
+from services.domain.ids import EventId, HeldJobId, UserId
 from services.domain.job_runs import JobRun, SchedulerJob
 from services.domain.problems import (
     HealthDataUnavailable,
     IdempotencyKeyReused,
     InvalidInput,
+    NotCancellable,
     NotFound,
     QuotaExceeded,
 )
@@ -22,6 +24,20 @@ class GenerateRoutineSuccess:
     routine: Routine
     joined: bool
     cursor: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRoutineSuccess:
+    """The routine, CANCELLED: by this call or by an earlier one."""
+
+    routine: Routine
+
+
+@dataclass(frozen=True, slots=True)
+class SetDailyRoutineSuccess:
+    """The standing order as it is now; `None` after it was stopped."""
+
+    daily_routine: DailyRoutine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,17 @@ class SchedulerJobSuccess:
     run: JobRun | None
 
 
+@dataclass(frozen=True, slots=True)
+class RequeueJobSuccess:
+    """The job is no longer held."""
+
+    id: HeldJobId
+
+
 GenerateRoutineResult = GenerateRoutineSuccess | InvalidInput | NotFound | QuotaExceeded | IdempotencyKeyReused
+SetDailyRoutineResult = SetDailyRoutineSuccess | InvalidInput | NotFound
+CancelRoutineResult = CancelRoutineSuccess | NotFound | NotCancellable
 SetTaskStatusResult = SetTaskStatusSuccess | NotFound | InvalidInput
 RefreshSahhaResult = RefreshSahhaSuccess | NotFound | HealthDataUnavailable
 SchedulerJobResult = SchedulerJobSuccess | NotFound
+RequeueJobResult = RequeueJobSuccess | NotFound

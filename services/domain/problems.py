@@ -5,6 +5,7 @@ Problem
 ├── NotFound               no such thing, or not the caller's: the same answer
 ├── QuotaExceeded          too much asked for; `retry_after_ms` says when to come again
 ├── IdempotencyKeyReused   same key, other input
+├── NotCancellable         a routine that is READY or FAILED
 ├── PlanningFailed         all attempts are used up; a person can ask again
 └── HealthDataUnavailable  Sahha fails and nothing is stored
 """
@@ -44,6 +45,11 @@ class QuotaExceeded(Problem):
 @dataclass(frozen=True, slots=True)
 class IdempotencyKeyReused(Problem):
     code: ClassVar[str] = "IDEMPOTENCY_KEY_REUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancellable(Problem):
+    code: ClassVar[str] = "NOT_CANCELLABLE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,16 +124,27 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class RoutineRequest:
-    """What a person asks for. `date` is `None` for "today, or tomorrow when today is nearly over"."""
+    """What a person asks for. `date` is `None` for "today, or tomorrow when today is nearly over".
+
+    `preferences` is `None` for those of the person's standing order, and their habits where there is none.
+    """
 
     user_id: UserId
     archetype: Archetype
     timezone: str
     date: date | None
-    preferences: Preferences = Preferences()
+    preferences: Preferences | None = None
     idempotency_key: str | None = None
     condition: Condition = Condition.WELL
     auto_replan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplanOf:
+    """That a routine plans the rest of an earlier one's day again, and what for (a `planning.changes.Trigger`)."""
+
+    routine_id: RoutineId
+    trigger: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +311,7 @@ class Routine:
     condition: Condition = Condition.WELL
     auto_replan: bool = False
     replan_of: RoutineId | None = None
+    replan_trigger: str | None = None
     reused_from: RoutineId | None = None
 
     @property

@@ -30,7 +30,7 @@ class TaskOption:
 
 @dataclass(frozen=True, slots=True)
 class SlotBrief:
-    """A place in the day that is settled: when (HH:MM, the person's wall clock), how long, what type. The first option is the draft's."""
+    """A settled place in the day: when (HH:MM, the person's wall clock), how long, what type. The first option is the draft's."""
 
     id: str
     start: str

@@ -3,9 +3,9 @@
 import math
 from datetime import timedelta
 
-from services.domain.routine import Archetype
+from services.domain.routine import Archetype, Condition
 from services.planning.day_plan import Situation
-from services.planning.digest import Energy
+from services.planning.recovery import Energy
 
 FULL_DAY = timedelta(hours=14)
 LEAST = timedelta(minutes=30)
@@ -25,9 +25,13 @@ FULL_DAY_COUNTS = {
     Archetype.SYSTEMATIC_IMPROVER: (12, 15),
     Archetype.PEAK_PERFORMER: (14, 18),
 }
+GENTLEST = Archetype.RESILIENCE_REBUILDER
+"""A sick person is asked for as little as this one, whatever their archetype."""
 
 DEMANDING_AT_FIRST = 4
 """The middle step of rule load: nothing is known yet of what was completed."""
+DEMANDING_BY_COMPLETION = ((0.75, 6), (0.5, 4), (0.0, 2))
+"""From this share of the last week's tasks done: so many."""
 DEMANDING_WHEN_CAREFUL = 2
 
 
@@ -35,7 +39,7 @@ def count_range(situation: Situation) -> tuple[int, int]:
     """The least and the most tasks for the archetype in what is left of the day; nothing is asked of the last half hour."""
     if situation.left < LEAST:
         return 0, PER_BLOCK[1]
-    least, most = FULL_DAY_COUNTS[situation.inputs.archetype]
+    least, most = FULL_DAY_COUNTS[GENTLEST if situation.condition is Condition.SICK else situation.inputs.archetype]
     share = min(1.0, situation.left / FULL_DAY)
     return max(1, math.floor(least * share)), max(1, math.ceil(most * share))
 
@@ -48,13 +52,17 @@ def wanted(situation: Situation) -> int:
     least, most = count_range(situation)
     if situation.left < SHORT_DAY:
         return most
-    gentle = situation.careful or situation.digest.energy is Energy.LOW
+    gentle = situation.careful or situation.energy is Energy.LOW
     middle = least if gentle else (least + most + 1) // 2
-    roomy = sum(frame.length >= ROOMY for frame in situation.frames)
+    roomy = sum(frame.length >= ROOMY for frame in situation.frames if frame.kept is None)
     return min(most, max(middle, PER_BLOCK[0] * roomy))
 
 
 def demanding_allowed(situation: Situation) -> int:
     """The most demanding tasks of a day (rule load)."""
-    gentle = situation.careful or situation.digest.energy in {Energy.LOW, Energy.UNKNOWN}
-    return DEMANDING_WHEN_CAREFUL if gentle else DEMANDING_AT_FIRST
+    done = situation.inputs.completion
+    by_completion = next(
+        (most for share, most in DEMANDING_BY_COMPLETION if done is not None and done >= share), DEMANDING_AT_FIRST
+    )
+    gentle = situation.careful or situation.energy in {Energy.LOW, Energy.UNKNOWN}
+    return min(DEMANDING_WHEN_CAREFUL, by_completion) if gentle else by_completion

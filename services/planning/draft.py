@@ -5,39 +5,34 @@ Greedy choice with a local improvement afterwards reaches about what an optimisi
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from zlib import crc32
 
 from services.domain.routine import TaskType
 from services.planning.counts import PER_BLOCK, demanding_allowed, wanted
 from services.planning.day_plan import DayPlan, Situation
-from services.planning.digest import Energy, Need
 from services.planning.library import LIBRARY
-from services.planning.library.template import Anchor, Effort, TaskTemplate
+from services.planning.library.template import Anchor, TaskTemplate
 from services.planning.limits import admissible
-from services.planning.skeleton import EVENING, MORNING, PEAK, SLUMP, WIND_DOWN
+from services.planning.recovery import Energy, Need
+from services.planning.skeleton import EVENING, MORNING, PEAK, SLUMP, WIND_DOWN, Frame
 from services.planning.timeline import Slot, Timeline
+from services.planning.value import value
 from services.planning.wording import Choice, write_day
 
-ANSWERS_A_NEED = 0.4
-STRAINS_A_TIRED_PERSON = 0.5
-VARIETY = 0.15
-"""The most that the calendar day moves a task's value, so that not all days are alike."""
 SAME_TYPE_IN_BLOCK = 2
 ONE_IN_BLOCK = frozenset({TaskType.SOCIAL})
+DINNER = "dinner"
+"""The meal that is eaten after work, where there is an after."""
 FILLED_FIRST = (MORNING, WIND_DOWN, SLUMP, EVENING, PEAK)
 """Where a task goes first when there are fewer than two for each block."""
 
 
 def draft(situation: Situation) -> DayPlan:
-    """A day that keeps the rules by construction; the verifier has the last word."""
+    """A day that keeps the rules by construction; the verifier has the last word. Of a replan, what is left of the day."""
     timeline = Timeline(situation)
     quotas = _quotas(situation, timeline)
-    candidates = sorted(
-        (template for template in LIBRARY if admissible(template, situation)),
-        key=lambda template: (not template.anchor, -value(template, situation), template.key),
-    )
+    candidates = ranked(situation)
     _choose(candidates, quotas, timeline, situation)
     _choose(candidates, _second_chances(quotas, timeline, situation), timeline, situation)
     _improve(timeline, situation)
@@ -45,20 +40,25 @@ def draft(situation: Situation) -> DayPlan:
     return write_day([Choice(slot, value(slot.template, situation)) for slot in slots], situation)
 
 
-def value(template: TaskTemplate, situation: Situation) -> float:
-    """How much a task is worth to this person on this day: archetype, needs, and a little variety from day to day."""
-    worth = template.weights[situation.inputs.archetype]
-    worth += ANSWERS_A_NEED * len(template.suits & situation.digest.needs)
-    if template.effort >= Effort.MODERATE and (Need.REST in situation.digest.needs or situation.careful):
-        worth -= STRAINS_A_TIRED_PERSON
-    return worth + VARIETY * (crc32(f"{situation.inputs.date}/{template.key}".encode()) % 1000) / 1000
+def ranked(situation: Situation) -> tuple[TaskTemplate, ...]:
+    """The library entries that this day may hold, in the order in which they are chosen: meals, other anchors, the rest."""
+    fitting = (template for template in LIBRARY if admissible(template, situation))
+    return tuple(
+        sorted(fitting, key=lambda template: (not template.meal, not template.anchor, -value(template, situation), template.key))
+    )
+
+
+def _open_total(situation: Situation) -> int:
+    """How many tasks to aim at besides those that are kept and still to come."""
+    coming = sum(task.start >= situation.open_from and task.counts for task in situation.kept)
+    return max(0, wanted(situation) - coming)
 
 
 def _quotas(situation: Situation, timeline: Timeline) -> list[int]:
     """How many tasks each block should get: more where there is more room, two to five in a whole one."""
-    frames, total = situation.frames, wanted(situation)
+    frames, total = situation.frames, _open_total(situation)
     room = [timeline.free_minutes(frame) for frame in frames]
-    most = [min(PER_BLOCK[1], minutes // 15) for minutes in room]
+    most = [min(PER_BLOCK[1] - _kept_in(frame, situation), minutes // 15) for frame, minutes in zip(frames, room, strict=True)]
     quotas = [0] * len(frames)
     order = sorted(range(len(frames)), key=lambda index: FILLED_FIRST.index(frames[index].kind))
     for level in range(1, PER_BLOCK[0] + 1):
@@ -73,24 +73,31 @@ def _quotas(situation: Situation, timeline: Timeline) -> list[int]:
     return quotas
 
 
+def _kept_in(frame: Frame, situation: Situation) -> int:
+    return sum(frame.start <= task.start < frame.end for task in situation.kept)
+
+
 def _second_chances(quotas: list[int], timeline: Timeline, situation: Situation) -> list[int]:
     """Quotas for what could not be placed where it was wanted: any block up to its most."""
     placed = Counter(slot.frame for slot in timeline.placed.values())
     short = sum(quotas) - sum(placed.values())
-    return [min(PER_BLOCK[1], placed[index] + short) if short > 0 else placed[index] for index in range(len(situation.frames))]
+    most = [PER_BLOCK[1] - _kept_in(frame, situation) for frame in situation.frames]
+    return [min(most[index], placed[index] + short) if short > 0 else placed[index] for index in range(len(situation.frames))]
 
 
 def _choose(candidates: Sequence[TaskTemplate], quotas: list[int], timeline: Timeline, situation: Situation) -> None:
     """Puts the most valuable tasks that still fit into blocks with quota left, until as many as wanted are placed."""
-    total = wanted(situation)
+    total = _open_total(situation)
     demanding = demanding_allowed(situation)
     for template in candidates:
-        placed = [slot.template for slot in timeline.placed.values()]
-        if len(placed) >= total:
+        present = [slot.template for slot in timeline.present.values()]
+        if len(timeline.placed) >= total:
             return
-        if template in placed or (template.role is not None and any(other.role == template.role for other in placed)):
+        if template.key in timeline.present or (
+            template.role is not None and any(other.role == template.role for other in present)
+        ):
             continue
-        if template.demanding and sum(other.demanding for other in placed) >= demanding:
+        if template.demanding and sum(other.demanding for other in present) >= demanding:
             continue
         slot = _place(template, quotas, timeline, situation)
         if slot is not None:
@@ -98,29 +105,50 @@ def _choose(candidates: Sequence[TaskTemplate], quotas: list[int], timeline: Tim
 
 
 def _place(template: TaskTemplate, quotas: list[int], timeline: Timeline, situation: Situation) -> Slot | None:
+    """Where it was in the plan before, else the best place there is."""
     per_block = Counter(slot.frame for slot in timeline.placed.values())
     alike = Counter(slot.frame for slot in timeline.placed.values() if slot.template.type is template.type)
     most_alike = 1 if template.type in ONE_IN_BLOCK else SAME_TYPE_IN_BLOCK
     frames = {
         index: frame
         for index, frame in enumerate(situation.frames)
-        if per_block[index] < quotas[index] and (template.anchor or alike[index] < most_alike)
+        if frame.kept is None and per_block[index] < quotas[index] and (template.anchor or alike[index] < most_alike)
     }
+    if (held := _held(template, frames, timeline, situation)) is not None:
+        return held
     for minutes in dict.fromkeys((_minutes(template, situation), template.minutes[0])):
-        slot = timeline.best(template, minutes, frames)
+        slot = timeline.best(template, minutes, frames, off_work=template.role == DINNER)
         if slot is not None:
             return slot
-    return None
+    return _place_meal(template, frames, timeline) if template.meal else None
+
+
+def _place_meal(template: TaskTemplate, frames: Mapping[int, Frame], timeline: Timeline) -> Slot | None:
+    """A meal for which there was no room: later than it should be, and at the last during work."""
+    minutes = template.minutes[0]
+    late = timeline.best(template, minutes, frames, late_meal=True, off_work=template.role == DINNER)
+    return late or timeline.best(template, minutes, frames)
+
+
+def _held(template: TaskTemplate, frames: Mapping[int, Frame], timeline: Timeline, situation: Situation) -> Slot | None:
+    """The place that the plan before gave a task, shortened where the day asks for less by now."""
+    before = situation.before.get(template.key)
+    if before is None:
+        return None
+    end = before.end_time
+    if template.demanding:
+        end = min(end, before.start_time + timedelta(minutes=_minutes(template, situation)))
+    return timeline.at(template, (before.start_time, end), frames)
 
 
 def _minutes(template: TaskTemplate, situation: Situation) -> int:
     """A task's length: what is demanding shorter and rest longer for a tired person, the former longer for a rested one."""
     least, most = template.minutes
     middle = (least + most) // 2 // 5 * 5
-    energy = situation.digest.energy
     if template.demanding:
-        return least if energy is Energy.LOW or situation.careful else most if energy is Energy.HIGH else middle
-    return most if Need.REST in template.suits and energy is Energy.LOW else middle
+        gentle = situation.energy is Energy.LOW or situation.careful
+        return least if gentle else most if situation.energy is Energy.HIGH else middle
+    return most if Need.REST in template.suits and situation.energy is Energy.LOW else middle
 
 
 def _improve(timeline: Timeline, situation: Situation) -> None:

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from services.domain.routine import Preferences
 from services.domain.schedule import DAY_MINUTES, LocalDay, clock, floor_to_grid, instant, local_day, minute_of_day
-from services.planning.digest import Digest, Energy
+from services.planning.digest import Digest
 from services.planning.nights import Habit
+from services.planning.recovery import Energy
 
 DEFAULT_WAKE = time(7)
 DEFAULT_SLEEP = time(23)
@@ -70,15 +71,20 @@ class Hours:
         return self.asked_end - self.lights_out
 
 
-def hours(preferences: Preferences, found: Digest, day: date, tz: ZoneInfo, open_from: datetime) -> Hours:
-    """The hours of `day`; `open_from` is the first moment that a plan may use."""
+def hours(
+    preferences: Preferences, found: Digest, day: date, tz: ZoneInfo, open_from: datetime, energy: Energy | None = None
+) -> Hours:
+    """The hours of `day`; `open_from` is the first moment that a plan may use.
+
+    `energy` is that of the readings and of what the person says; left out, that of the readings.
+    """
     wake, wake_from, sleep, sleep_from = _clock_times(preferences, found.usual_wake, found.usual_bed)
     asked = local_day(day, tz, wake, sleep)
     next_wake = instant(day + timedelta(days=1), wake, tz)
     need = _need(found.age)
     fixed = sleep_from is Origin.PREFERENCE
     wanted = min(asked.end, floor_to_grid(next_wake - need))
-    if found.energy is Energy.LOW and asked.end - asked.start >= LONG_ENOUGH_TO_SHORTEN:
+    if (energy or found.energy) is Energy.LOW and asked.end - asked.start >= LONG_ENOUGH_TO_SHORTEN:
         wanted = min(wanted, max(wanted - _earlier(fixed=fixed), next_wake - LONGEST_NIGHT))
     wanted = floor_to_grid(wanted)
     lights_out = max(wanted, min(floor_to_grid(asked.end), open_from + LAST_MINUTES))
@@ -94,9 +100,9 @@ def hours(preferences: Preferences, found: Digest, day: date, tz: ZoneInfo, open
     )
 
 
-def asked_hours(preferences: Preferences) -> tuple[time, time]:
-    """Wake and sleep times as far as the request alone tells them; habits are not known to it."""
-    wake, _, sleep, _ = _clock_times(preferences, None, None)
+def asked_hours(preferences: Preferences, usual_wake: Habit | None = None, usual_bed: Habit | None = None) -> tuple[time, time]:
+    """Wake and sleep times as far as preferences, and habits where they are known, tell them."""
+    wake, _, sleep, _ = _clock_times(preferences, usual_wake, usual_bed)
     return wake, sleep
 
 

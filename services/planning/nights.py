@@ -5,8 +5,8 @@ ends later, their longest sleeps are (rule night.day). A repaired row says nothi
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,10 @@ DURATION_TYPES = ("sleep_duration", "sleep_in_bed_duration")
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One main sleep and the rows it rests on. `day` is the local day of waking in the requested zone."""
+    """One main sleep and the rows it rests on. `day` is the local day of waking in the requested zone.
+
+    `rows` are all rows of the same sleep day by type: stages, interruptions and the like.
+    """
 
     day: date
     start: datetime
@@ -37,6 +40,7 @@ class Night:
     start_row: Biomarker
     end_row: Biomarker
     duration_row: Biomarker | None
+    rows: Mapping[str, Biomarker] = field(default_factory=dict)
 
     @property
     def asleep(self) -> timedelta:
@@ -98,4 +102,4 @@ def _sleeps(rows: Iterable[Biomarker], tz: ZoneInfo) -> Iterable[Night]:
         if start is None or end is None:
             continue
         duration = next((window[name] for name in DURATION_TYPES if name in window), None)
-        yield Night(local_date(end, tz), start, end, start_row, end_row, duration)
+        yield Night(local_date(end, tz), start, end, start_row, end_row, duration, window)

@@ -11,7 +11,9 @@ from services.planning.hours import asked_hours
 
 MOST_DAYS_AHEAD = 366
 MOST_EVENTS = 50
+MOST_KINDS = 100
 LONGEST_TITLE = 120
+LONGEST_GOAL = 500
 LONGEST_USER_ID = 128
 LONGEST_KEY = 128
 TOO_LATE = timedelta(minutes=30)
@@ -39,8 +41,10 @@ def _problems(request: RoutineRequest, now: datetime) -> Iterator[InvalidInput]:
     yield from _text(request.timezone, "timezone", ("input", "timezone"), LONGEST_TITLE)
     if request.idempotency_key is not None:
         yield from _text(request.idempotency_key, "idempotencyKey", ("input", "idempotencyKey"), LONGEST_KEY)
-    yield from _clock_problems(request.preferences)
-    yield from _event_problems(request.preferences.fixed_events)
+    preferences = request.preferences or Preferences()
+    yield from _clock_problems(preferences)
+    yield from _event_problems(preferences.fixed_events)
+    yield from _wish_problems(preferences)
     try:
         tz = zone(request.timezone)
     except UnknownTimezone:
@@ -52,7 +56,12 @@ def _problems(request: RoutineRequest, now: datetime) -> Iterator[InvalidInput]:
 def _text(value: str, name: str, field: tuple[str, ...], longest: int) -> Iterator[InvalidInput]:
     if not value.strip():
         yield _invalid(field, f"{name} is empty: send at least one character.")
-    elif len(value) > longest:
+    else:
+        yield from _characters(value, name, field, longest)
+
+
+def _characters(value: str, name: str, field: tuple[str, ...], longest: int) -> Iterator[InvalidInput]:
+    if len(value) > longest:
         yield _invalid(field, f"{name} is too long: send at most {longest} characters.")
     elif any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
         yield _invalid(field, f"{name} holds a character that cannot be stored (NUL or half of a surrogate pair): remove it.")
@@ -82,6 +91,13 @@ def _event_problems(events: tuple[FixedEvent, ...]) -> Iterator[InvalidInput]:
             yield _invalid(
                 (*field, str(index)), "this event overlaps with an earlier one of the list: move or remove one of them."
             )
+
+
+def _wish_problems(preferences: Preferences) -> Iterator[InvalidInput]:
+    """A blank goal is none."""
+    if len(preferences.avoid_task_types) > MOST_KINDS:
+        yield _invalid((*PREFERENCES, "avoidTaskTypes"), f"avoidTaskTypes holds too many entries: send at most {MOST_KINDS}.")
+    yield from _characters(preferences.goal or "", "goal", (*PREFERENCES, "goal"), LONGEST_GOAL)
 
 
 def _overlap(one: FixedEvent, other: FixedEvent) -> bool:

@@ -6,7 +6,7 @@ The predecessor drew them over 06:00 to 22:00 as 3 + 3 + 3 + 3 + 4 hours; here t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.domain.routine import EnergyZone
+from services.domain.routine import EnergyZone, TimeBlock
 from services.domain.schedule import ceil_to_grid, floor_to_grid
 from services.planning.hours import Hours
 
@@ -31,15 +31,17 @@ SLUMP = BlockKind("Mid-day Slump", EnergyZone.RECOVERY, 3)
 EVENING = BlockKind("Evening Routine", EnergyZone.MAINTENANCE, 3)
 WIND_DOWN = BlockKind("Wind Down", EnergyZone.RECOVERY, 4)
 BLOCKS = (MORNING, PEAK, SLUMP, EVENING, WIND_DOWN)
+BLOCK_BY_TITLE = {kind.title: kind for kind in BLOCKS}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where one block lies: UTC instants on the 5-minute grid."""
+    """Where one block lies: UTC instants on the 5-minute grid. `kept` is the block that a replan leaves as it is."""
 
     kind: BlockKind
     start: datetime
     end: datetime
+    kept: TimeBlock | None = None
 
     @property
     def length(self) -> timedelta:

@@ -8,15 +8,20 @@ from typing import assert_never
 
 from services.domain.freshness import newest_value_at
 from services.domain.health import DataSource, DataState
+from services.domain.routine import Condition
 from services.planning.day_plan import DayPlan, Situation
-from services.planning.digest import Energy
+from services.planning.goals import Concern
+from services.planning.limits import effort_limit
+from services.planning.recovery import Energy
 
 NOTHING_KNOWN = "No health readings of you have arrived yet, so this day follows your times and your archetype alone."
+REPLANNED = "What you have done stays as it was; the rest is planned again from now."
 
 
 def summary(plan: DayPlan, situation: Situation) -> str:
     """The summary of a finished day."""
-    parts = [_source(situation), _meaning(plan, situation), _missing(situation)]
+    again = REPLANNED if situation.inputs.previous is not None else ""
+    parts = [_source(situation), _meaning(plan, situation), again, _missing(situation)]
     return " ".join(part for part in parts if part)
 
 
@@ -43,29 +48,56 @@ def _source(situation: Situation) -> str:
 
 
 def _meaning(plan: DayPlan, situation: Situation) -> str:
-    digest = situation.digest
     if not plan.blocks:
         return "There is no time left in this day to plan."
-    if digest.red_flags:
-        flags = " and ".join(digest.red_flags)
+    flags = situation.digest.red_flags
+    if flags:
+        verb = "was" if len(flags) == 1 else "were"
         return (
-            f"Your {flags} was outside the usual range more than once: please consider a professional's advice. "
+            f"Your {' and '.join(flags)} {verb} outside the usual range more than once: please consider a professional's advice. "
             "Until then the day holds no exertion."
         )
+    if situation.concern in {Concern.STOP, Concern.CRISIS}:
+        return "Please read the notice first; the day holds no exertion."
+    return _of_condition(situation) or _of_readings(situation)
+
+
+def _of_condition(situation: Situation) -> str:
+    match situation.condition:
+        case Condition.SICK:
+            return f"You say that you are ill: the day is for rest, fluids and sleep, without exertion{_earlier(situation)}."
+        case Condition.INJURED:
+            return "You say that you are injured: there is no load and no impact in the day, and time for what still feels good."
+        case Condition.TIRED:
+            return f"You say that you are tired: there is no hard effort, rest comes first{_earlier(situation)}."
+        case Condition.WELL:
+            return ""
+        case _:
+            assert_never(situation.condition)
+
+
+def _of_readings(situation: Situation) -> str:
     if situation.careful:
-        return "Last night is still arriving, so the plan is a careful one without hard effort."
-    match digest.energy:
+        return "Last night is still arriving, so the plan is a careful one without hard effort until the night is whole."
+    match situation.energy:
         case Energy.LOW:
-            earlier = " and lights go out earlier" if situation.hours.moved >= timedelta(minutes=30) else ""
-            return f"They point to little recovery: there is no hard effort{earlier}, and rest comes first."
+            return f"They point to little recovery: there is no hard effort, rest comes first{_earlier(situation)}."
         case Energy.HIGH:
-            return "They show good recovery, so the day may ask something of you."
+            limit = effort_limit(situation)
+            held = f"; there is no hard effort all the same, since {limit.because}" if limit.because else ""
+            return f"They show good recovery, so the day may ask something of you{held}."
         case Energy.STEADY:
-            return "They call for an ordinary day: effort in the right hours, and time to come down afterwards."
+            limit = effort_limit(situation)
+            held = f" There is no hard effort, since {limit.because}." if limit.because else ""
+            return f"They call for an ordinary day: effort in the right hours, and time to come down afterwards.{held}"
         case Energy.UNKNOWN:
             return "Nothing is known of how recovered you are, so it is kept modest."
         case _:
-            assert_never(digest.energy)
+            assert_never(situation.energy)
+
+
+def _earlier(situation: Situation) -> str:
+    return ", and lights go out earlier" if situation.hours.moved >= timedelta(minutes=30) else ""
 
 
 def _missing(situation: Situation) -> str:

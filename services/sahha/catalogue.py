@@ -1,4 +1,7 @@
-"""Sahha's own names: what is asked for on each call, and how long a window of each periodicity is."""
+"""Sahha's own names: what is asked for on each call, how long a window of each periodicity is, and the archetypes it gives.
+
+What the biomarker types and score factors measure is in `measures`.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -41,3 +44,33 @@ PERIODS: Mapping[str, timedelta] = MappingProxyType(
     {"intraday": DAY, "daily": DAY, "weekly": timedelta(days=7), "monthly": timedelta(days=30)}
 )
 """The length of one window. Used to fill in a missing bound only: a periodicity that is not listed counts as one day."""
+
+WELLNESS = ("poor", "fair", "good", "optimal")
+
+ARCHETYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "activity_level": ("sedentary", "lightly_active", "moderately_active", "highly_active"),
+        "exercise_frequency": ("rare_exerciser", "occasional_exerciser", "regular_exerciser", "frequent_exerciser"),
+        "mental_wellness": tuple(f"{degree}_mental_wellness" for degree in WELLNESS),
+        "overall_wellness": tuple(f"{degree}_wellness" for degree in WELLNESS),
+        "sleep_duration": ("very_short_sleeper", "short_sleeper", "average_sleeper", "long_sleeper"),
+        "sleep_efficiency": (
+            "highly_inefficient_sleeper",
+            "inefficient_sleeper",
+            "efficient_sleeper",
+            "highly_efficient_sleeper",
+        ),
+        "sleep_quality": tuple(f"{degree}_sleep_quality" for degree in WELLNESS),
+        "sleep_regularity": ("highly_irregular_sleeper", "irregular_sleeper", "regular_sleeper", "highly_regular_sleeper"),
+        "bed_schedule": ("very_early_sleeper", "early_sleeper", "late_sleeper", "very_late_sleeper"),
+        "wake_schedule": ("very_early_riser", "early_riser", "late_riser", "very_late_riser"),
+        "primary_exercise": (),
+        "secondary_exercise": (),
+        "primary_exercise_type": (),
+        "sleep_pattern": (),
+    }
+)
+"""The archetypes known, with their values from the lowest place in the order to the highest; those without an order are empty.
+
+Both names and values are open sets: a live row had a value that Sahha does not list.
+"""

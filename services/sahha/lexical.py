@@ -3,10 +3,10 @@
 A refusal is a `ValueError` whose message says what is wrong and holds nothing of the value.
 """
 
+import math
 import re
 import struct
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from math import isfinite
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
@@ -32,13 +32,7 @@ def _read_moment(value: object, fallback: tzinfo) -> datetime | None:
         return None
     if not isinstance(value, str):
         raise ValueError("is not a date-time")  # noqa: TRY004 - pydantic collects ValueError
-    try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise ValueError("is not an ISO 8601 date-time") from None
-    if moment.year not in YEARS:
-        raise ValueError("is out of range")
-    return fixed_offset(moment, fallback)
+    return moment_of(value, fallback)
 
 
 def _moment(value: object, info: ValidationInfo) -> datetime | None:
@@ -57,6 +51,17 @@ def _utc_moment(value: object) -> datetime | None:
     return _read_moment(value, UTC)
 
 
+def moment_of(text: str, fallback: tzinfo) -> datetime:
+    """The instant of an ISO 8601 text, in its own offset, else that of `fallback`. Raises `ValueError` for other text."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("is not an ISO 8601 date-time") from None
+    if moment.year not in YEARS:
+        raise ValueError("is out of range")
+    return fixed_offset(moment, fallback)
+
+
 def fixed_offset(moment: datetime, fallback: tzinfo) -> datetime:
     """The same wall-clock time with a plain offset: its own, else that of `fallback`."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=fallback)
@@ -73,17 +78,20 @@ def _figure(value: object) -> float | None:
     return found
 
 
+def is_numeral(text: str) -> bool:
+    """Whether a text is written as a number such as `8412`, `0.` or `-1.5e3`, however large."""
+    return NUMBER.fullmatch(text) is not None
+
+
 def number(text: str) -> float | None:
-    """The number that a text such as `8412`, `0.` or `-1.5e3` holds; `None` for other text and for one too large."""
-    if not NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    return value if isfinite(value) else None
+    """The number that a text holds; `None` for other text and for one too large."""
+    value = float(text) if is_numeral(text) else math.nan
+    return value if math.isfinite(value) else None
 
 
 def without_float32_noise(value: float | None) -> float | None:
     """The shortest decimal of a single-precision number that was widened to double (0.9900000095367432 is 0.99)."""
-    if value is None or not _is_float32(value):
+    if value is None or value.is_integer() or not _is_float32(value):
         return value
     return next((short for digits in range(6, 9) if _float32(short := float(f"{value:.{digits}g}")) == value), value)
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import structlog
-
 from services.clock import Clock
 from services.errors import CredentialRejected
 from services.resilience import SingleFlight
@@ -13,8 +11,6 @@ from services.sahha.transport import SahhaTransport, status_error
 TOKEN_PATH = "/api/v1/oauth/account/token"  # noqa: S105 - a path
 MARGIN_S = 60.0
 MARGIN_SHARE = 0.1
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,6 @@ class AccountTokens:
         credential = {"clientId": self._access.client_id, "clientSecret": self._access.client_secret}
         answer = await self._transport.post("token", TOKEN_PATH, credential)
         if answer.status in {400, 401, 403}:
-            log.error("[SAHHA] The account credential was refused", status=answer.status)
             raise CredentialRejected(f"token: HTTP {answer.status}")
         if answer.status != 200:
             raise status_error("token", answer)

@@ -3,13 +3,16 @@
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
+from services.clock import Clock
 from services.config import Settings
 from services.errors import UpstreamError, UpstreamMalformed, UpstreamStatus, UpstreamTimeout, UpstreamUnreachable
 
@@ -33,6 +36,35 @@ def sahha_http(settings: Settings) -> httpx.AsyncClient:
     )
     timeout = httpx.Timeout(settings.sahha_attempt_timeout_s, connect=settings.sahha_connect_timeout_s)
     return httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False, trust_env=False)
+
+
+class WireTime:
+    """How long at least one exchange was under way: the upstream's own time, without our waiting for slots and in pauses."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._since = 0.0
+        self._before = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._before + (Clock.monotonic() - self._since if self._under_way else 0.0)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        if self._under_way == 0:
+            self._since = Clock.monotonic()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if self._under_way == 0:
+                self._before += Clock.monotonic() - self._since
+
+
+WIRE_TIME: ContextVar[WireTime | None] = ContextVar("sahha_wire_time", default=None)
+"""Where the exchanges of the running read are timed; set by whoever wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +115,20 @@ class SahhaTransport:
         """
         try:
             async with self._slots, asyncio.timeout(self._attempt_timeout_s):
-                response = await self._http.send(request, stream=True)
-                try:
-                    return await _answer(call, response)
-                finally:
-                    await response.aclose()
+                with (WIRE_TIME.get() or WireTime()).running():
+                    return await self._answered(call, request)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise _unanswered(call, error) from error
         except httpx.TransportError as error:
             # The message of a transport error can name addresses; its class is enough to act on.
             raise UpstreamUnreachable(f"{call}: {type(error).__name__}") from error
+
+    async def _answered(self, call: str, request: httpx.Request) -> Answer:
+        response = await self._http.send(request, stream=True)
+        try:
+            return await _answer(call, response)
+        finally:
+            await response.aclose()
 
 
 def status_error(call: str, answer: Answer) -> UpstreamStatus:

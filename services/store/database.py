@@ -8,6 +8,7 @@ anything but the database belongs inside.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self
 
 import asyncpg
@@ -26,6 +27,8 @@ DISCONNECT_TIMEOUT_S = 5.0
 COMMAND_MARGIN_S = 0.5
 """Past the server's own statement timeout: a server that does not keep it does not answer at all."""
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+JSONB_VERSION = b"\x01"
+"""Stands before the text in PostgreSQL's binary form of jsonb."""
 
 PASSING_CLASSES = ("08", "53", "57P", "58")
 """SQLSTATE: connection, resources (disk, memory, connections), operator intervention, system errors."""
@@ -171,10 +174,17 @@ async def _give_back(pool: asyncpg.Pool, connection: asyncpg.Connection) -> None
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(name, schema="pg_catalog", encoder=_encode, decoder=orjson.loads)
+    # In binary, so that a whole row can be read as one value: asyncpg has no text form for a row that holds text codecs.
+    for name, mark in (("json", b""), ("jsonb", JSONB_VERSION)):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", format="binary", encoder=partial(_encode, mark), decoder=partial(_decode, mark)
+        )
 
 
-def _encode(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+def _encode(mark: bytes, value: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
     """Text is JSON already: pgqueuer brings its own."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return mark + (value.encode() if isinstance(value, str) else orjson.dumps(value))
+
+
+def _decode(mark: bytes, value: bytes) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    return orjson.loads(value[len(mark) :])

@@ -1,40 +1,19 @@
 """Routines: a row each, the plan as a document in it, every final write fenced by the attempt that makes it."""
 
-import base64
-import binascii
-import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from services.domain.ids import EventId, RoutineId, UserId
 from services.domain.pages import Page
 from services.domain.problems import Problem
-from services.domain.routine import (
-    Archetype,
-    Condition,
-    HealthDataUse,
-    Plan,
-    Routine,
-    RoutineRequest,
-    RoutineStatus,
-    RoutineTiming,
-)
-from services.store.plan_document import (
-    dump_failure,
-    dump_health_data,
-    dump_plan,
-    dump_preferences,
-    dump_timing,
-    load_failure,
-    load_health_data,
-    load_plan,
-    load_preferences,
-    load_timing,
-)
+from services.domain.routine import HealthDataUse, Plan, Preferences, ReplanOf, Routine, RoutineRequest, RoutineTiming
+from services.store.plan_document import dump_failure, dump_health_data, dump_plan, dump_preferences, dump_timing
+from services.store.routine_rows import dump_cursor, load_routine, request_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +46,26 @@ order by created_at desc limit 1
 async def find_running(connection: asyncpg.Connection, user_id: UserId, request_hash: bytes, now: datetime) -> Routine | None:
     """The unfinished routine of an identical request."""
     row = await connection.fetchrow(IDENTICAL, user_id, request_hash)
-    return _routine(row, now) if row else None
+    return load_routine(row, now) if row else None
+
+
+ASKED_MANY = """
+insert into people (user_id, first_asked_at, last_asked_at)
+select user_id, $2, $2 from unnest($1::text[]) as asked(user_id) order by user_id
+on conflict (user_id) do update set last_asked_at = greatest(people.last_asked_at, excluded.last_asked_at)
+returning user_id, event_seq
+"""
+
+
+async def lock_people(connection: asyncpg.Connection, user_ids: Sequence[UserId], now: datetime) -> dict[UserId, EventId]:
+    """`lock_person` of many, each named once, always in the same order."""
+    return {UserId(row["user_id"]): EventId(row["event_seq"]) for row in await connection.fetch(ASKED_MANY, user_ids, now)}
 
 
 INSERT = """
 insert into routines (id, user_id, local_date, timezone, archetype, preferences, condition, auto_replan, replan_of,
-                      request_hash, status, cursor, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'QUEUED', $11, $12)
+                      replan_trigger, request_hash, status, cursor, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'QUEUED', $12, $13)
 returning *
 """
 
@@ -85,25 +77,53 @@ async def insert(
     local_date: date,
     cursor: EventId,
     now: datetime,
-    replan_of: RoutineId | None = None,
+    replan: ReplanOf | None = None,
 ) -> Routine:
-    """A QUEUED routine of a validated request; `replan_of` is the routine whose rest of the day it plans again."""
-    row = await connection.fetchrow(
-        INSERT,
+    """A QUEUED routine of a validated request."""
+    row = await connection.fetchrow(INSERT, *_columns(routine_id, request, local_date, cursor, now, replan))
+    return load_routine(row, now)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoutine:
+    """What `insert` is told of one."""
+
+    id: RoutineId
+    request: RoutineRequest
+    local_date: date
+    cursor: EventId
+
+
+async def insert_many(connection: asyncpg.Connection, routines: Iterable[NewRoutine], now: datetime) -> None:
+    """As `insert`, many at once."""
+    rows = [_columns(each.id, each.request, each.local_date, each.cursor, now, None) for each in routines]
+    await connection.executemany(INSERT, rows)
+
+
+def _columns(
+    routine_id: RoutineId,
+    request: RoutineRequest,
+    local_date: date,
+    cursor: EventId,
+    now: datetime,
+    replan: ReplanOf | None,
+) -> tuple[Any, ...]:
+    """In the order of `INSERT`."""
+    return (
         routine_id,
         request.user_id,
         local_date,
         request.timezone,
         request.archetype.value,
-        dump_preferences(request.preferences),
+        dump_preferences(request.preferences or Preferences()),
         request.condition.value,
         request.auto_replan,
-        replan_of,
-        request_hash(request, local_date, replan_of),
+        replan.routine_id if replan else None,
+        replan.trigger if replan else None,
+        request_hash(request, local_date, replan.routine_id if replan else None),
         cursor,
         now,
     )
-    return _routine(row, now)
 
 
 READ = "select * from routines where id = $1 and ($2::text is null or user_id = $2)"
@@ -112,7 +132,7 @@ READ = "select * from routines where id = $1 and ($2::text is null or user_id = 
 async def read(connection: asyncpg.Connection, routine_id: UUID, owner: UserId | None, now: datetime) -> Routine | None:
     """A routine of `owner`; of anybody where that is `None`, for callers who may act for every person."""
     row = await connection.fetchrow(READ, routine_id, owner)
-    return _routine(row, now) if row else None
+    return load_routine(row, now) if row else None
 
 
 PAGE = """
@@ -128,7 +148,7 @@ async def page(
     """A person's routines, newest first, from the one that follows `after`."""
     at, last_id = after or (None, None)
     rows = await connection.fetch(PAGE, user_id, at, last_id, first + 1)
-    items = tuple(_routine(row, now) for row in rows[:first])
+    items = tuple(load_routine(row, now) for row in rows[:first])
     return Page(
         items=items,
         cursors=tuple(dump_cursor(item.created_at, item.id) for item in items),
@@ -147,7 +167,7 @@ returning *
 async def take(connection: asyncpg.Connection, routine_id: RoutineId, now: datetime) -> Attempt | None:
     """The next attempt at an unfinished routine; `None` when there is nothing left to do. Fences every earlier attempt."""
     row = await connection.fetchrow(TAKE, routine_id)
-    return Attempt(_routine(row, now), row["attempt"]) if row else None
+    return Attempt(load_routine(row, now), row["attempt"]) if row else None
 
 
 PLANNING = "update routines set status = 'PLANNING' where id = $1 and attempt = $2 and status = 'FETCHING' returning id"
@@ -218,40 +238,6 @@ async def holds(connection: asyncpg.Connection, attempt: Attempt) -> bool:
     return await connection.fetchrow(FENCE, attempt.routine.id, attempt.number) is not None
 
 
-CURRENT = """
-select * from routines where user_id = $1 and local_date = $2 and status = 'READY' and superseded_by is null
-"""
-
-
-async def current(connection: asyncpg.Connection, user_id: UserId, local_date: date, now: datetime) -> Routine | None:
-    """The newest READY routine of a person and day."""
-    row = await connection.fetchrow(CURRENT, user_id, local_date)
-    return _routine(row, now) if row else None
-
-
-OF_TASK = """
-select routines.* from routine_tasks join routines on routines.id = routine_tasks.routine_id
-where routine_tasks.task_id = $1 and ($2::text is null or routine_tasks.user_id = $2)
-for update of routines
-"""
-
-
-async def lock_routine_of_task(
-    connection: asyncpg.Connection, task_id: str, owner: UserId | None, now: datetime
-) -> Routine | None:
-    """The routine that holds a task, its row locked until the transaction ends; `owner` as for `read`."""
-    row = await connection.fetchrow(OF_TASK, task_id, owner)
-    return _routine(row, now) if row else None
-
-
-REWRITE_PLAN = "update routines set plan = $3 where id = $1 and user_id = $2"
-
-
-async def rewrite_plan(connection: asyncpg.Connection, routine: Routine, plan: Plan) -> None:
-    """Replace the plan of a routine whose row the caller has locked."""
-    await connection.execute(REWRITE_PLAN, routine.id, routine.user_id, dump_plan(plan))
-
-
 FAIL = """
 update routines set status = 'FAILED', failure = $3
 where id = $1 and attempt = $2 and status in ('QUEUED', 'FETCHING', 'PLANNING')
@@ -264,57 +250,14 @@ async def fail(connection: asyncpg.Connection, attempt: Attempt, problem: Proble
     return await connection.fetchval(FAIL, attempt.routine.id, attempt.number, dump_failure(problem)) is not None
 
 
-def request_hash(request: RoutineRequest, local_date: date | None, replan_of: RoutineId | None = None) -> bytes:
-    """SHA-256 of what was asked: equal for identical requests. The idempotency key is not part of it."""
-    document = [
-        request.user_id,
-        request.archetype.value,
-        request.timezone,
-        local_date and local_date.isoformat(),
-        dump_preferences(request.preferences),
-        request.condition.value,
-        request.auto_replan,
-        replan_of and str(replan_of),
-    ]
-    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).digest()
+CANCEL = """
+update routines set status = 'CANCELLED'
+where id = $1 and user_id = $2 and status in ('QUEUED', 'FETCHING', 'PLANNING')
+returning *
+"""
 
 
-def dump_cursor(created_at: datetime, routine_id: UUID) -> str:
-    """An opaque page cursor."""
-    return base64.urlsafe_b64encode(f"{created_at.isoformat()}|{routine_id}".encode()).decode()
-
-
-def load_cursor(cursor: str) -> tuple[datetime, UUID] | None:
-    """The inverse of `dump_cursor`; `None` for anything that it did not make."""
-    try:
-        at, _, routine_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").partition("|")
-        created_at = datetime.fromisoformat(at)
-        return (created_at, UUID(routine_id)) if created_at.tzinfo else None
-    except (ValueError, binascii.Error):
-        return None
-
-
-def _routine(row: asyncpg.Record, now: datetime) -> Routine:
-    return Routine(
-        id=RoutineId(row["id"]),
-        user_id=UserId(row["user_id"]),
-        date=row["local_date"],
-        timezone=row["timezone"],
-        archetype=Archetype(row["archetype"]),
-        preferences=load_preferences(row["preferences"]),
-        status=RoutineStatus(row["status"]),
-        created_at=row["created_at"],
-        cursor=EventId(row["cursor"]),
-        attempt=row["attempt"],
-        ready_at=row["ready_at"],
-        failure=load_failure(row["failure"]) if row["failure"] else None,
-        health_data=load_health_data(row["health_data"], now) if row["health_data"] else None,
-        plan=load_plan(row["plan"], now) if row["plan"] else None,
-        timing=load_timing(row["timing"]) if row["timing"] else None,
-        supersedes=row["supersedes"],
-        superseded_by=row["superseded_by"],
-        condition=Condition(row["condition"]),
-        auto_replan=row["auto_replan"],
-        replan_of=row["replan_of"],
-        reused_from=row["reused_from"],
-    )
+async def cancel(connection: asyncpg.Connection, routine_id: RoutineId, user_id: UserId, now: datetime) -> Routine | None:
+    """CANCELLED, and every attempt at it fenced. `None`, and nothing changed: it is final already."""
+    row = await connection.fetchrow(CANCEL, routine_id, user_id)
+    return load_routine(row, now) if row else None

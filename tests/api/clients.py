@@ -16,6 +16,7 @@ from services.container import Services
 
 ADMIN_KEY = "admin-key-of-the-tests"
 SERVICE_KEY = "service-key-of-the-tests"
+WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 PROTOCOL = Subprotocol("graphql-transport-ws")
 PATIENCE_S = 15
 

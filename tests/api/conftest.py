@@ -15,7 +15,7 @@ from services.accounts import Keyring
 from services.clock import Clock, clock_starting_at
 from services.config import load_settings
 from services.sahha.client import SahhaAccess
-from tests.api.clients import ADMIN_KEY, SERVICE_KEY, Api
+from tests.api.clients import ADMIN_KEY, SERVICE_KEY, WEBHOOK_SECRET, Api
 from tests.api.serving import serving
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -29,7 +29,7 @@ async def running(database_url: str, sahha: SahhaAccess, clock: Clock, **setting
     """The whole service in this process, on a loopback socket."""
     keyring = Keyring(ADMIN_KEY, {"tests": sha256(SERVICE_KEY.encode()).hexdigest()})
     app = create_app(
-        load_settings(_env_file=None, **settings),
+        load_settings(_env_file=None, **{"sahha_webhook_secret": WEBHOOK_SECRET, **settings}),
         clock=clock,
         keyring=keyring,
         sahha=sahha,

@@ -22,8 +22,8 @@ BODY = {
 }
 
 
-async def test_checklist(tmp_path: Path, subtests: pytest.Subtests) -> None:
-    async with service_process(tmp_path / "data", CLOCK=CLOCK) as service:
+async def test_checklist(open_folder: Path, subtests: pytest.Subtests) -> None:
+    async with service_process(open_folder / "data", CLOCK=CLOCK) as service:
         for step in STEPS:
             with subtests.test(step.__name__):
                 await step(service)

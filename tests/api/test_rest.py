@@ -1,5 +1,6 @@
 """The predecessor's URLs, as its clients call them; the whole of its checklist is in `test_checklist`."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from services.errors import HealthDataUnavailableError
 from tests.api.clients import ADMIN_KEY, Api
 
 PATH = "/api/user/sandbox-avery/routine/generate"
-BODY: dict[str, object] = {
+BODY: dict[str, Any] = {
     "archetype": "Transformation Seeker",
     "preferences": {"wake_time": "07:00", "sleep_time": "22:00"},
     "timezone": "America/New_York",
@@ -32,6 +33,28 @@ async def test_a_routine_is_answered_when_it_is_ready(service: Api) -> None:
         "routine"
     ]
     assert again == {"id": routine["id"], "summary": routine["summary"], "inputsHash": routine["inputs_hash"]}
+
+
+async def test_what_a_person_says_of_today(service: Api) -> None:
+    preferences = {**BODY["preferences"], "goal": "Run 5 km", "avoid_task_types": ["Social", "wellness"]}
+    response = await service.request("POST", PATH, body={**BODY, "condition": "Sick", "preferences": preferences})
+    routine = response.json()
+    assert (response.status_code, routine["status"]) == (200, "READY")
+    assert routine["safety_notice"]
+    types = {task["type"] for block in routine["time_blocks"] for task in block["tasks"]}
+    assert not types & {"SOCIAL", "WELLNESS"}
+
+
+async def test_it_shows_everything_that_graphql_shows(service: Api) -> None:
+    names = await service.data("""{ routine: __type(name: "Routine") { fields { name } }
+        timing: __type(name: "RoutineTiming") { fields { name } } }""")
+    shown = (await service.request("POST", PATH, body=BODY)).json()
+    assert set(shown) == snake_case(names["routine"]) - {"failure"}
+    assert set(shown["timing"]) == snake_case(names["timing"])
+
+
+def snake_case(type_: dict[str, Any]) -> set[str]:
+    return {re.sub(r"([A-Z])", r"_\1", field["name"]).lower() for field in type_["fields"]}
 
 
 async def test_a_person_whom_sahha_does_not_know_is_404(service: Api) -> None:
@@ -69,6 +92,13 @@ async def test_the_scheduler_is_shown(service: Api) -> None:
         ({"preferences": {"sleep_time": 22}}, ["preferences", "sleep_time"]),
         ({"preferences": {"wake": "07:00"}}, ["preferences", "wake"]),
         ({"colour": "red"}, ["colour"]),
+        ({"condition": "Fine"}, ["condition"]),
+        ({"condition": 1}, ["condition"]),
+        ({"preferences": {"goal": 1}}, ["preferences", "goal"]),
+        ({"preferences": {"goal": "x" * 501}}, ["preferences", "goal"]),
+        ({"preferences": {"avoid_task_types": "work"}}, ["preferences", "avoid_task_types"]),
+        ({"preferences": {"avoid_task_types": ["work", "play"]}}, ["preferences", "avoid_task_types", "1"]),
+        ({"preferences": {"avoid_task_types": ["work"] * 101}}, ["preferences", "avoid_task_types"]),
     ],
 )
 async def test_a_body_that_makes_no_sense_is_422(edge: Api, changed: dict[str, object], field: list[str]) -> None:

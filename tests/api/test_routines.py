@@ -10,7 +10,7 @@ from tests.api.clients import ADMIN_KEY, Api
 from tests.api.conftest import MORNING
 
 PERSON = "sandbox-avery"
-INPUT = {
+INPUT: dict[str, Any] = {
     "userId": PERSON,
     "archetype": "TRANSFORMATION_SEEKER",
     "timezone": "America/New_York",
@@ -18,7 +18,8 @@ INPUT = {
 }
 WHOLE = """
 fragment Whole on Routine {
-  id userId date timezone archetype status createdAt readyAt planner summary inputsHash supersedes supersededBy
+  id userId date timezone archetype status createdAt readyAt planner model summary safetyNotice inputsHash
+  reusedFrom supersedes supersededBy
   failure { __typename code message retryable retryAfterMs }
   healthData { source state biomarkers scores newestValueAt oldestValueAgeSeconds missingCategories confidence }
   timeBlocks {
@@ -29,7 +30,9 @@ fragment Whole on Routine {
     }
   }
   checks { rule verdict detail citation }
-  timing { fetchMs planMs totalMs }
+  timing { fetchMs planMs firstBlockMs totalMs speculative }
+  usage { inputTokens cachedInputTokens outputTokens }
+  changes { kind taskId taskTitle from to because }
 }
 """
 GENERATE = (
@@ -103,12 +106,34 @@ async def test_the_same_key_gives_the_same_routine(service: Api) -> None:
         ({"date": "9999-12-31"}, ["input", "date"]),
         ({"date": "0001-01-01"}, ["input", "date"]),
         ({"preferences": {"wakeTime": "07:00", "sleepTime": "07:00"}}, ["input", "preferences", "sleepTime"]),
+        ({"preferences": {"goal": "x" * 501}}, ["input", "preferences", "goal"]),
+        ({"preferences": {"goal": "a\0b"}}, ["input", "preferences", "goal"]),
+        ({"preferences": {"avoidTaskTypes": ["WORK"] * 101}}, ["input", "preferences", "avoidTaskTypes"]),
     ],
 )
 async def test_input_that_makes_no_sense_is_an_outcome(service: Api, changed: dict[str, Any], field: list[str]) -> None:
     answer = await generate(service, **changed)
     assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INVALID_INPUT")
     assert answer["field"] == field
+
+
+@pytest.mark.parametrize("condition", ["SICK", "INJURED"])
+async def test_who_is_not_well_is_told_to_take_care(service: Api, condition: str) -> None:
+    assert (await generate(service, wait=30))["routine"]["safetyNotice"] is None
+    assert (await generate(service, wait=30, condition=condition))["routine"]["safetyNotice"]
+
+
+async def test_what_a_person_avoids_and_wants(service: Api) -> None:
+    """The longest goal is kept; whatever is not said is the same as said by default."""
+    avoiding = {**INPUT["preferences"], "avoidTaskTypes": ["SOCIAL", "WELLNESS"], "goal": "x" * 500}
+    routine = (await generate(service, wait=30, preferences=avoiding))["routine"]
+    types = {task["type"] for block in routine["timeBlocks"] for task in block["tasks"]}
+    assert types
+    assert not types & {"SOCIAL", "WELLNESS"}
+    plain = (await generate(service, wait=30, idempotencyKey="k-1"))["routine"]
+    preferences = {**INPUT["preferences"], "avoidTaskTypes": None, "goal": None}
+    said = await generate(service, idempotencyKey="k-1", preferences=preferences, condition="WELL", autoReplan=False)
+    assert said["routine"]["id"] == plain["id"]
 
 
 async def test_fixed_events_that_overlap(service: Api) -> None:

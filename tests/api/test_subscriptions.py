@@ -70,8 +70,10 @@ async def test_an_event_id_that_was_never_given_out(service: Api) -> None:
     async with acknowledged(service) as socket:
         await listen(socket, "999")
         message = await socket.receive()
-        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
-        assert (errors[0]["extensions"]["code"], errors[0]["extensions"]["field"]) == ("BAD_USER_INPUT", ["after"])
+        assert (message["id"], message["type"]) == ("1", "error")
+        assert message["payload"][0]["path"] == ["planReady"]
+        extensions = message["payload"][0]["extensions"]
+        assert (extensions["code"], extensions["field"]) == ("BAD_USER_INPUT", ["after"])
 
 
 async def test_complete_ends_a_subscription_and_frees_its_id(service: Api) -> None:

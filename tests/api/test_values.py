@@ -67,6 +67,24 @@ async def test_a_member_that_is_unknown_or_missing(edge: Api) -> None:
     assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
 
 
+@pytest.mark.parametrize("condition", ["FINE", "sick", "", 1, None, ["SICK"]])
+async def test_a_condition_that_is_none(edge: Api, condition: object) -> None:
+    response = await edge.post(GENERATE, {"input": {**INPUT, "condition": condition}})
+    assert_refused(response.status_code, response.json(), ["input", "condition"])
+
+
+@pytest.mark.parametrize("auto_replan", ["true", 1, None])
+async def test_a_switch_is_true_or_false(edge: Api, auto_replan: object) -> None:
+    response = await edge.post(GENERATE, {"input": {**INPUT, "autoReplan": auto_replan}})
+    assert_refused(response.status_code, response.json(), ["input", "autoReplan"])
+
+
+async def test_a_kind_of_task_that_is_none(edge: Api) -> None:
+    preferences = {"avoidTaskTypes": ["WORK", "PLAY"]}
+    response = await edge.post(GENERATE, {"input": {**INPUT, "preferences": preferences}})
+    assert_refused(response.status_code, response.json(), ["input", "preferences", "avoidTaskTypes", "1"])
+
+
 async def test_a_required_variable_that_is_left_out(edge: Api) -> None:
     error = await edge.error("query($id: ID!) { routine(id: $id) { id } }")
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
@@ -100,15 +118,22 @@ ID_ARGUMENTS = {
     "userId": [
         "query($v: ID!) { routines(userId: $v) { nodes { id } } }",
         "query($v: ID!) { healthSnapshot(userId: $v) { state } }",
+        "query($v: ID!) { biomarkers(userId: $v) { totalCount } }",
+        "query($v: ID!) { scores(userId: $v) { totalCount } }",
         "mutation($v: ID!) { refreshSahha(userId: $v) { __typename } }",
     ],
-    "id": ["query($v: ID!) { routine(id: $v) { id } }", "mutation($v: ID!) { runSchedulerJob(id: $v) { __typename } }"],
+    "id": [
+        "query($v: ID!) { routine(id: $v) { id } }",
+        "mutation($v: ID!) { runSchedulerJob(id: $v) { __typename } }",
+        "mutation($v: ID!) { replanRoutine(id: $v) { __typename } }",
+    ],
+    "taskId": ["mutation($v: ID!) { setTaskStatus(taskId: $v, status: DONE) { __typename } }"],
     "after": ['query($v: String!) { routines(userId: "a", after: $v) { nodes { id } } }'],
 }
 
 
 @pytest.mark.parametrize(
-    "value", ['"a\\u0000b"', '"\\ud800"', '"\\udc00x"', '""', '"' + "x" * 600 + '"'], ids=["nul", "high", "low", "empty", "long"]
+    "value", ['"a\\u0000b"', '"\\ud800"', '"\\udc00x"', '""', '"' + "x" * 3000 + '"'], ids=["nul", "high", "low", "empty", "long"]
 )
 @pytest.mark.parametrize(("field", "query"), [(field, query) for field, queries in ID_ARGUMENTS.items() for query in queries])
 async def test_text_that_no_store_holds(edge: Api, field: str, query: str, value: str) -> None:

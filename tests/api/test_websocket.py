@@ -119,6 +119,8 @@ async def test_another_origin_is_refused(edge: Api) -> None:
         ('subscription { planReady(userId: "anna", after: ["x", 1]) { id } }', "BAD_USER_INPUT"),
         ('subscription { planReady(userId: "anna", after: "x") { id } }', "BAD_USER_INPUT"),
         ('subscription { planReady(userId: "") { id } }', "BAD_USER_INPUT"),
+        ('subscription { routineProgress(routineId: "") { id } }', "BAD_USER_INPUT"),
+        ('subscription { routineProgress(routineId: "nonsense") { id } }', "NOT_FOUND"),
     ],
 )
 async def test_what_cannot_run_ends_its_operation_and_no_other(edge: Api, query: str, code: str) -> None:
@@ -135,5 +137,5 @@ async def test_a_subscription_on_a_store_that_is_away_says_so(edge: Api) -> None
     async with acknowledged(edge) as socket:
         await socket.subscribe("1", PLAN_READY)
         message = await socket.receive()
-        assert message["payload"]["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
-        assert await socket.receive() == {"id": "1", "type": "complete"}
+        assert (message["id"], message["type"]) == ("1", "error")
+        assert message["payload"][0]["extensions"] == {"code": "UNAVAILABLE", "retryable": True, "retryAfterMs": 1000}

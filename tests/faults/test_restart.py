@@ -46,8 +46,8 @@ async def next_event(service: ServiceProcess, after: str) -> dict[str, Any]:
                     return event
 
 
-async def test_an_acknowledged_routine_survives_kill_9(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_an_acknowledged_routine_survives_kill_9(open_folder: Path) -> None:
+    data_dir = open_folder / "data"
     async with service_process(data_dir, CLOCK=CLOCK, WORKER="off") as service:
         acknowledged = (await service.graphql(REQUEST, {"input": INPUT}))["data"]["generateRoutine"]
         await service.kill()
@@ -62,8 +62,8 @@ async def test_an_acknowledged_routine_survives_kill_9(tmp_path: Path) -> None:
         assert page["data"]["routines"]["nodes"] == [{"id": routine_id, "status": "READY"}]
 
 
-async def test_a_killed_process_leaves_nothing_that_keeps_the_next_from_starting(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_a_killed_process_leaves_nothing_that_keeps_the_next_from_starting(open_folder: Path) -> None:
+    data_dir = open_folder / "data"
     for _ in range(2):
         async with service_process(data_dir, CLOCK=CLOCK) as service:
             children = children_of(service.process.pid)

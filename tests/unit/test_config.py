@@ -50,6 +50,17 @@ def test_without_credentials_it_is_sandbox_mode() -> None:
         ({"service_api_keys": f"app:{SECRET}"}, "SERVICE_API_KEYS"),
         ({"sahha_base_url": "api.sahha.ai"}, "SAHHA_BASE_URL"),
         ({"worker": "yes"}, "WORKER"),
+        ({"openai_base_url": "https://api.openai.com/v1"}, "OPENAI_API_KEY"),
+        ({"openai_model": "gpt-5.4"}, "OPENAI_API_KEY"),
+        ({"openai_reasoning_effort": "low"}, "OPENAI_API_KEY"),
+        ({"openai_api_key": "<your key>"}, "OPENAI_API_KEY"),
+        ({"openai_api_key": "sk-your-key"}, "OPENAI_API_KEY"),
+        ({"openai_api_key": SECRET, "openai_model": "your-model"}, "OPENAI_MODEL"),
+        ({"openai_api_key": SECRET, "openai_base_url": "http://models.internal/v1"}, "OPENAI_BASE_URL"),
+        ({"openai_api_key": SECRET, "openai_base_url": "https://your-host/v1"}, "OPENAI_BASE_URL"),
+        ({"openai_api_key": SECRET, "openai_reasoning_effort": "lots"}, "OPENAI_REASONING_EFFORT"),
+        ({"openai_api_key": SECRET, "clock": "2025-07-12T05:42:00+12:00"}, "CLOCK"),
+        ({"daily_tokens": -1}, "DAILY_TOKENS"),
     ],
 )
 def test_a_wrong_or_half_set_combination_names_the_variable_and_no_value(given: dict[str, object], named: str) -> None:
@@ -57,6 +68,17 @@ def test_a_wrong_or_half_set_combination_names_the_variable_and_no_value(given: 
         load_settings(**given)
     assert named in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://models.internal-host.net/v1/", "http://127.0.0.1:8011/v1", "http://localhost:8011/v1"])
+def test_a_model_may_be_anywhere_by_https_and_on_loopback(url: str) -> None:
+    given = {"openai_api_key": SECRET, "openai_base_url": url}
+    assert load_settings(**given).openai_base_url == url.rstrip("/")
+
+
+def test_a_clock_may_stand_beside_a_stand_in_of_the_model() -> None:
+    standin = {"openai_api_key": SECRET, "openai_base_url": "http://127.0.0.1:8011/v1"}
+    assert load_settings(**standin, clock="2025-07-12T05:42:00+12:00").clock is not None
 
 
 def test_service_keys_are_split(monkeypatch: pytest.MonkeyPatch) -> None:

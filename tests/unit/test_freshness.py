@@ -42,6 +42,19 @@ def test_the_real_morning_with_a_new_score_and_no_night_yet() -> None:
     assert assess(data, MORNING)[0] is DataState.SYNCING
 
 
+def test_last_night_is_awaited_while_the_device_reports() -> None:
+    evening = MORNING - timedelta(hours=10)
+    rows = [replace(row, received_at=evening) for row in [*EARLIER_NIGHT, *activity(YESTERDAY, 3263)]]
+    assert assess(records(rows), MORNING)[0] is DataState.PARTIAL
+    data = replace(records(rows), device_seen_at=MORNING - timedelta(minutes=20))
+    assert assess(data, MORNING)[0] is DataState.SYNCING
+
+
+def test_a_week_without_anything_after_better_times_is_stale() -> None:
+    data = replace(nobody(), older_value_at=MORNING - timedelta(days=12))
+    assert assess(data, MORNING) == (DataState.STALE, ("activity", "sleep"))
+
+
 def test_a_night_that_still_grows_is_syncing() -> None:
     data = records([*unfinished(LAST_NIGHT), *activity(DAY, 41)])
     assert assess(data, MORNING)[0] is DataState.SYNCING
@@ -75,6 +88,12 @@ def test_a_category_the_person_had_is_expected() -> None:
     old = MORNING - timedelta(hours=80)
     data = records([*LAST_NIGHT, *activity(YESTERDAY, 5), biomarker("heart_rate_resting", "58", old, old, category="vitals")])
     assert assess(data, MORNING) == (DataState.PARTIAL, ("vitals",))
+
+
+def test_a_category_of_which_nothing_came_for_a_week_is_not_expected() -> None:
+    old = MORNING - timedelta(days=8)
+    data = records([*LAST_NIGHT, *activity(YESTERDAY, 5), biomarker("heart_rate_resting", "58", old, old, category="vitals")])
+    assert assess(data, MORNING) == (DataState.COMPLETE, ())
 
 
 def test_what_is_measured_now_and_then_is_never_missing() -> None:

@@ -15,13 +15,14 @@ from services.domain.ids import UserId
 from services.errors import (
     CredentialRejected,
     PersonUnknown,
+    ProfileMismatch,
     UpstreamError,
     UpstreamMalformed,
     UpstreamStatus,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from services.sahha.catalogue import CATEGORIES
+from services.sahha.catalogue import ARCHETYPES, CATEGORIES
 from services.sahha.client import SahhaAccess, SahhaClient
 from tests.upstream.conftest import OpenUpstream, Upstream
 
@@ -302,3 +303,35 @@ async def test_lists_go_out_as_repeated_keys(upstream: Upstream) -> None:
     await upstream.client.biomarkers(AVERY, WEEK_AGO, TODAY)
     query = "&".join(f"categories={quote(name)}" for name in CATEGORIES)
     assert sent[-1] == f"{query}&startDateTime=2026-03-12&endDateTime=2026-03-18"
+
+
+async def test_one_category_or_one_type_can_be_asked_for(upstream: Upstream) -> None:
+    sleep = await upstream.client.biomarkers(AVERY, WEEK_AGO, TODAY, categories=["sleep"])
+    assert {row.category for row in sleep.rows} == {"sleep"}
+    steps = await upstream.client.biomarkers(AVERY, WEEK_AGO, TODAY, types=["steps"])
+    assert {row.type for row in steps.rows} == {"steps"}
+    readiness = await upstream.client.scores(AVERY, WEEK_AGO, TODAY, types=["readiness"])
+    assert {row.type for row in readiness.rows} == {"readiness"}
+
+
+async def test_archetypes_are_words_of_weeks_that_are_over(upstream: Upstream) -> None:
+    found = await upstream.client.archetypes(AVERY, date(2026, 3, 1), TODAY)
+    assert found.rejected == ()
+    starts = [row.start_date_time for row in found.rows]
+    assert starts == sorted(starts, reverse=True) != []
+    ordered = [row for row in found.rows if row.ordinality is not None]
+    assert {"activity_level", "sleep_duration", "sleep_regularity"} <= {row.name for row in ordered}
+    assert all(ARCHETYPES[row.name][row.ordinality or 0] == row.value for row in ordered)
+    assert (await upstream.client.archetypes(CASEY, WEEK_AGO, TODAY)).rows == ()
+    monthly = await upstream.client.archetypes(AVERY, date(2026, 3, 1), TODAY, periodicity="monthly")
+    assert {row.periodicity for row in monthly.rows} <= {"monthly"}
+
+
+async def test_another_person_s_profile_is_told_from_every_other_failure(upstream: Upstream) -> None:
+    await upstream.fail({**ALWAYS, "kind": "wrong_profile"})
+    with pytest.raises(ProfileMismatch):
+        await upstream.client.profile(AVERY)
+    await upstream.fail({**ALWAYS, "kind": "truncate"})
+    with pytest.raises(UpstreamMalformed) as caught:
+        await upstream.client.profile(AVERY)
+    assert not isinstance(caught.value, ProfileMismatch)

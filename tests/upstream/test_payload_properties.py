@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.health import grain
+from services.domain.health import Biomarker, grain
 from services.errors import UpstreamMalformed
-from services.sahha.payloads import parse_biomarkers, parse_scores
+from services.sahha.payloads import parse_archetypes, parse_biomarkers, parse_scores
+from services.sahha.units import UNITS, in_unit
 from tests.upstream.conftest import UNHURRIED
 from tests.upstream.test_payloads import NOW, SLEEP_SCORE, STEPS, biomarkers, scores, without
 
@@ -34,6 +35,15 @@ def mutations(row: dict[str, Any]) -> st.SearchStrategy[object]:
     return changed | cut | JSON_VALUES
 
 
+def says_what_was_sent(row: Biomarker) -> bool:
+    """A number is what was sent, in its own unit, never a stand-in for something that could not be read."""
+    if row.number is None:
+        return True
+    sent = float(row.value)
+    expected = in_unit(sent, row.value_unit, row.unit) if row.unit and row.unit.lower() in UNITS else sent
+    return expected is not None and math.isclose(row.number, expected, rel_tol=1e-6, abs_tol=1e-6)
+
+
 @UNHURRIED
 @given(st.lists(mutations(STEPS), max_size=8), st.integers(0, 8))
 def test_no_mutation_of_biomarkers_crashes_or_costs_a_good_row(mutated: list[object], place: int) -> None:
@@ -47,8 +57,7 @@ def test_no_mutation_of_biomarkers_crashes_or_costs_a_good_row(mutated: list[obj
     for row in parsed.rows:
         assert row.start_date_time <= row.end_date_time
         assert row.number is None or math.isfinite(row.number)
-        # A number is what was sent, never a stand-in for something that could not be read.
-        assert row.number is None or float(row.value) == row.number
+        assert says_what_was_sent(row)
 
 
 @UNHURRIED
@@ -71,6 +80,6 @@ def test_bytes_that_are_no_json_are_malformed(body: bytes) -> None:
     try:
         orjson.loads(body)
     except orjson.JSONDecodeError:
-        for parse in (parse_biomarkers, parse_scores):
+        for parse in (parse_biomarkers, parse_scores, parse_archetypes):
             with pytest.raises(UpstreamMalformed):
                 parse(body, received_at=NOW, fallback_offset=UTC)

@@ -102,22 +102,29 @@ def test_a_row_becomes_the_product_s_own_object() -> None:
         ("0.438", "double", "0.438", 0.438),
         ("0.", "double", "0.", 0.0),
         ("-1.5e3", "double", "-1.5e3", -1500.0),
+        ("0.43799999356269836", "double", "0.43799999356269836", 0.438),
+        ("123456792", "long", "123456792", 123456792.0),
         (384, "integer", "384", 384.0),
         (0.1, None, "0.1", 0.1),
         ("7.", "a type of tomorrow", "7.", 7.0),
         ("2025-07-11T06:00+12:00", "datetime", "2025-07-11T06:00+12:00", None),
         ("19900101", "date", "19900101", None),
         ("female", "string", "female", None),
-        ("NaN", "double", "NaN", None),
-        ("Infinity", "double", "Infinity", None),
-        ("1e999", "double", "1e999", None),
+        ("NaN", "string", "NaN", None),
         ("1_000", "integer", "1_000", None),
         ("٣", "integer", "٣", None),
     ],
 )
 def test_every_lexical_form_of_a_value(value: object, value_type: str | None, text: str, number: float | None) -> None:
-    (row,) = biomarkers({**STEPS, "value": value, "valueType": value_type}).rows
+    (row,) = biomarkers({**STEPS, "type": "of tomorrow", "value": value, "valueType": value_type}).rows
     assert (row.value, row.number) == (text, number)
+
+
+@pytest.mark.parametrize("value", ["NaN", "nan", "Infinity", "-inf", "1e999", "-1e999"])
+@pytest.mark.parametrize("kind", ["steps", "of tomorrow"])
+def test_what_is_no_finite_number_is_refused_in_any_type(value: str, kind: str) -> None:
+    (rejection,) = biomarkers({**STEPS, "type": kind, "value": value, "valueType": "double"}).rejected
+    assert rejection.reason == "value: is not a finite number"
 
 
 @pytest.mark.parametrize(
@@ -179,9 +186,30 @@ def test_what_is_optional_may_be_missing() -> None:
     assert (row.unit, row.aggregation, row.value_type, row.number) == (None, "unknown", None, 8412.0)
 
 
-def test_unknown_types_categories_and_fields_do_not_matter() -> None:
-    (row,) = biomarkers({**STEPS, "category": "dreams", "type": "colours", "mood": {"of": ["tomorrow"]}}).rows
-    assert (row.category, row.type) == ("dreams", "colours")
+def test_unknown_types_categories_and_fields_are_kept() -> None:
+    (row,) = biomarkers({**STEPS, "category": "dreams", "type": "colours", "mood": {"z": 1, "of": ["tomorrow"]}, "b": None}).rows
+    assert (row.category, row.type, row.unit, row.number) == ("dreams", "colours", "count", 8412.0)
+    assert row.extra == '{"b":null,"mood":{"of":["tomorrow"],"z":1}}'
+    (score,) = scores({**SLEEP_SCORE, "mood": "bright"}).rows
+    assert score.extra == '{"mood":"bright"}'
+
+
+def test_what_a_webhook_adds_to_a_row_is_no_part_of_it() -> None:
+    envelope = {"profileId": "p", "accountId": "a", "externalId": "e", "createdAtUtc": "2025-07-11T03:12:09Z", "version": 1}
+    assert biomarkers({**STEPS, **envelope}) == biomarkers(STEPS)
+    assert scores({**SLEEP_SCORE, "profileId": "p", "accountId": "a", "externalId": "e"}) == scores(SLEEP_SCORE)
+
+
+def test_unknown_fields_hold_nothing_that_a_database_refuses() -> None:
+    (row,) = biomarkers({**STEPS, "mood": "a\x00b", "literal": "\\u0000"}).rows
+    assert row.extra is not None
+    assert orjson.loads(row.extra) == {"mood": "a\ufffdb", "literal": "\\u0000"}
+    deep: object = "end"
+    for _ in range(900):
+        deep = [deep]
+    body = b'[{"deep": %s, %s]' % (str(deep).replace("'", '"').encode(), orjson.dumps(STEPS)[1:])
+    (kept,) = parse_biomarkers(body, received_at=NOW, fallback_offset=AUCKLAND).rows
+    assert (kept.number, kept.extra) == (8412.0, None)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,19 @@
 """Other people."""
 
 from services.domain.routine import TaskType
-from services.planning.digest import FactKey
+from services.planning.facts import FactKey
+from services.planning.goals import Goal
 from services.planning.library.template import (
     DAYLIGHT,
     SOCIABLE,
+    Contra,
     Effort,
     Place,
     TaskTemplate,
     in_day,
     weights,
 )
+from services.planning.recovery import Need
 
 PEOPLE = (
     TaskTemplate(
@@ -18,12 +21,13 @@ PEOPLE = (
         title="Send a kind message",
         text="Write to somebody you have not heard from for a while. No reason is needed.",
         type=TaskType.SOCIAL,
-        effort=Effort.NONE,
         minutes=(5, 5),
         window=in_day(28, 54, 66),
         weights=weights(0.7, 0.5, 0.5, 0.4, 0.8, 0.9),
+        goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.WELLBEING_SCORE,),
         role="reach-out",
+        suits=frozenset({Need.CALM}),
         hours=SOCIABLE,
     ),
     TaskTemplate(
@@ -31,12 +35,13 @@ PEOPLE = (
         title="Call someone you like",
         text="A voice does more than a text. If nobody answers, leave a message; that counts.",
         type=TaskType.SOCIAL,
-        effort=Effort.NONE,
         minutes=(15, 20),
         window=in_day(60, 74, 84),
         weights=weights(0.5, 0.4, 0.4, 0.4, 0.9, 1.0),
+        goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.WELLBEING_SCORE,),
         role="reach-out",
+        suits=frozenset({Need.CALM}),
         place=Place.FREE,
         hours=SOCIABLE,
     ),
@@ -49,6 +54,7 @@ PEOPLE = (
         minutes=(15, 25),
         window=in_day(24, 30, 68),
         weights=weights(0.4, 0.4, 0.3, 0.3, 0.5, 1.0),
+        goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.STEPS, FactKey.WELLBEING_SCORE),
         place=Place.FREE,
         hours=DAYLIGHT,
@@ -58,38 +64,43 @@ PEOPLE = (
         title="Thank someone you work with",
         text="Tell a colleague what they did that helped. Be specific; it takes a minute and lasts a week.",
         type=TaskType.SOCIAL,
-        effort=Effort.NONE,
         minutes=(5, 5),
         window=in_day(22, 33, 62),
         weights=weights(0.4, 0.5, 0.5, 0.6, 0.5, 0.8),
+        goals=frozenset({Goal.SOCIAL}),
         facts=(FactKey.WELLBEING_SCORE,),
         place=Place.WORK,
+        contra=frozenset({Contra.SICK}),
     ),
     TaskTemplate(
         key="time-together",
         title="Time with your people",
         text="Family, flatmates, a neighbour, a pet: be there without a phone in your hand.",
         type=TaskType.SOCIAL,
-        effort=Effort.NONE,
         minutes=(20, 35),
         window=in_day(68, 81, 88),
         weights=weights(0.7, 0.5, 0.4, 0.5, 0.8, 1.0),
+        goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.WELLBEING_SCORE,),
+        role="evening-company",
+        suits=frozenset({Need.CALM}),
         place=Place.FREE,
         hours=SOCIABLE,
+        contra=frozenset({Contra.SICK}),
     ),
     TaskTemplate(
         key="plan-together",
         title="Plan something to look forward to",
         text="Fix a day with somebody: a meal, a match, a walk. A date in the calendar is worth more than a good intention.",
         type=TaskType.SOCIAL,
-        effort=Effort.NONE,
         minutes=(5, 10),
         window=in_day(58, 67, 82),
         weights=weights(0.3, 0.3, 0.3, 0.3, 0.4, 0.8),
+        goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.WELLBEING_SCORE,),
         role="plan-together",
         place=Place.FREE,
         hours=SOCIABLE,
+        contra=frozenset({Contra.SICK}),
     ),
 )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import time
 from enum import Enum, IntEnum
 
-from services.domain.routine import Archetype, TaskType
-from services.planning.digest import FactKey, Need
+from services.domain.routine import Archetype, Condition, TaskType
+from services.planning.facts import FactKey
+from services.planning.goals import Goal
+from services.planning.recovery import Need
 
 
 class Effort(IntEnum):
@@ -32,6 +34,15 @@ class Place(Enum):
     WORK = "WORK"
     FREE = "FREE"
     ANY = "ANY"
+
+
+class Contra(Enum):
+    """When a task must not be, whatever else speaks for it. LATE: in the last two hours before lights out."""
+
+    SICK = "SICK"
+    INJURED = "INJURED"
+    LOW_READINESS = "LOW_READINESS"
+    LATE = "LATE"
 
 
 class Anchor(Enum):
@@ -70,6 +81,8 @@ class Hours24:
 
 DAYLIGHT = Hours24(time(7), time(18))
 SOCIABLE = Hours24(time(9), time(21))
+OPEN = Hours24(time(9), time(18))
+"""When a shop, a market or an office answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +90,27 @@ class TaskTemplate:
     """One entry. `text` holds no number that is not its own; `{minutes}` in it becomes the task's own duration.
 
     `minutes` are the least and the most, multiples of 5. `role`: of tasks with the same role a day holds one. `facts` are what
-    its choice can rest on, the most telling first. `rules` are those it follows and whose numbers its text may quote.
+    its choice can rest on, the most telling first. `rules` are those it follows and whose numbers its text may quote. `goals` are
+    those of a person's own that it serves.
+
     `off_hours` is the title where the wall clock makes the usual one odd (breakfast at 16:00). `anchor` tasks are chosen before
-    all others, one that is `only_for` a need never without it. `impact` says that it loads the joints.
+    all others. One that is `only_for` a need never comes without it, one that is for `conditions` only on such days. `impact`
+    says that it loads the joints. `contra` adds to what `against` reads from type and effort.
     """
 
     key: str
     title: str
     text: str
     type: TaskType
-    effort: Effort
     minutes: tuple[int, int]
     window: Window
     weights: Mapping[Archetype, float]
+    effort: Effort = Effort.NONE
     facts: tuple[FactKey, ...] = ()
     role: str | None = None
     rules: tuple[str, ...] = ()
     suits: frozenset[Need] = frozenset()
+    goals: frozenset[Goal] = frozenset()
     place: Place = Place.ANY
     hours: Hours24 | None = None
     caffeine: Caffeine = Caffeine.NONE
@@ -101,6 +118,8 @@ class TaskTemplate:
     impact: bool = False
     anchor: bool = False
     only_for: Need | None = None
+    conditions: frozenset[Condition] = frozenset()
+    contra: frozenset[Contra] = frozenset()
     off_hours: str | None = None
     usual_hours: Hours24 | None = None
 
@@ -110,6 +129,23 @@ class TaskTemplate:
         focused = self.type in {TaskType.FOCUS, TaskType.WORK} and self.minutes[0] > 20
         return self.effort >= Effort.MODERATE or focused
 
+    @property
+    def against(self) -> frozenset[Contra]:
+        """All that speaks against it. Exercise, work and focus are nothing for a sick person, load nothing for an injury."""
+        found = set(self.contra)
+        moving = self.effort > Effort.NONE or self.type is TaskType.EXERCISE
+        if moving or self.type in {TaskType.FOCUS, TaskType.WORK}:
+            found.add(Contra.SICK)
+        if moving or self.impact:
+            found.add(Contra.INJURED)
+        if self.effort is Effort.HARD:
+            found.add(Contra.LOW_READINESS)
+        if self.demanding:
+            found.add(Contra.LATE)
+        return frozenset(found - {Contra(condition.value) for condition in self.conditions if condition in UNWELL})
+
+
+UNWELL = frozenset({Condition.SICK, Condition.INJURED})
 
 ARCHETYPES = (
     Archetype.FOUNDATION_BUILDER,

@@ -2,30 +2,36 @@
 
 from datetime import timedelta
 
-from services.domain.routine import CheckVerdict
+from services.domain.routine import TaskType
 from services.domain.schedule import floor_to_grid
+from services.planning.alertness import BEST_SHARE, rank
 from services.planning.counts import LEAST, count_range
 from services.planning.day_plan import DayPlan, PlannedTask, Situation
-from services.planning.digest import Energy
 from services.planning.hours import Origin
 from services.planning.limits import overlaps, place_fits
-from services.planning.rules.rule import Rule, Strength, Verdict, Violation, blame, not_applicable, passed, repaired
+from services.planning.recovery import Energy
+from services.planning.rules.rule import (
+    OURS,
+    Rule,
+    Strength,
+    Verdict,
+    Violation,
+    blame,
+    not_applicable,
+    passed,
+    repaired,
+    spoken,
+)
 from services.planning.skeleton import BLOCKS
-from services.planning.wording import write_block
-
-OURS = "our own rule"
-
-
-def spoken(length: timedelta) -> str:
-    """A length in hours and minutes: `7 h`, `6 h 30 min`."""
-    hours, minutes = divmod(max(0, int(length.total_seconds() // 60)), 60)
-    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else "") if part)
+from services.planning.wording import lay_out
 
 
 def _misplaced(plan: DayPlan, situation: Situation) -> list[Violation]:
     found = []
     ends_by = floor_to_grid(situation.hours.lights_out)
     for block, task in plan.placed():
+        if task.kept is not None:
+            continue
         if not task.start < task.end or task.end - task.start > timedelta(minutes=task.template.minutes[1]):
             found.append(blame(task, "does not last as long as it should"))
         elif any(floor_to_grid(moment) != moment for moment in (task.start, task.end)):
@@ -42,15 +48,20 @@ def _misplaced(plan: DayPlan, situation: Situation) -> list[Violation]:
 
 
 def _overlapping(tasks: tuple[PlannedTask, ...]) -> list[Violation]:
-    """Of two tasks that overlap, or that come twice, the later one is to blame."""
-    found = []
-    last_end, seen = None, set()
-    for task in sorted(tasks, key=lambda task: (task.start, task.template.key)):
-        if task.template.key in seen or (last_end is not None and task.start < last_end):
+    """Of two tasks that overlap, or that come twice, the later one is to blame; what a replan keeps never is."""
+    found: list[Violation] = []
+    standing: list[PlannedTask] = []
+    for task in sorted(tasks, key=lambda task: (task.kept is None, task.start, task.template.key)):
+        twice = any(task.template.key == other.template.key for other in standing)
+        role = task.template.role
+        alike = role is not None and any(role == other.template.role for other in standing)
+        at_once = any(task.start < other.end and other.start < task.end for other in standing)
+        if task.kept is None and (twice or at_once):
             found.append(blame(task, "overlaps with another task"))
-            continue
-        seen.add(task.template.key)
-        last_end = task.end
+        elif task.kept is None and alike:
+            found.append(blame(task, "is a second one of its kind"))
+        else:
+            standing.append(task)
     return found
 
 
@@ -62,7 +73,7 @@ def _time_kept(_plan: DayPlan, situation: Situation) -> Verdict:
 
 
 def _too_early(plan: DayPlan, situation: Situation) -> list[Violation]:
-    return [blame(task, "would begin before the plan is ready") for task in plan.tasks if task.start < situation.open_from]
+    return [blame(task, "would begin before the plan is ready") for task in plan.open_tasks if task.start < situation.open_from]
 
 
 def _ready_kept(_plan: DayPlan, situation: Situation) -> Verdict:
@@ -83,23 +94,15 @@ def _frames_broken(plan: DayPlan, situation: Situation) -> list[Violation]:
         return [Violation("The blocks did not follow each other.")]
     day = situation.hours.day
     opening = max(day.start, situation.open_from)
-    if any(block.start < opening or block.end > day.end for block in plan.blocks):
+    closing = max((day.end, *(frame.end for frame in situation.frames)))
+    if any((block.start < opening and block.kept is None) or block.end > closing for block in plan.blocks):
         return [Violation("A block lay outside what is left of the day.")]
     return []
 
 
 def _reframe(plan: DayPlan, _violation: Violation, situation: Situation) -> DayPlan:
-    """The blocks as the day gives them, each with those tasks that lie in it."""
-    return DayPlan(
-        tuple(
-            write_block(
-                frame,
-                tuple(task for task in plan.tasks if frame.start <= task.start and task.end <= frame.end),
-                situation,
-            )
-            for frame in situation.frames
-        )
-    )
+    """The blocks are laid anew, each with the tasks that lie in it."""
+    return lay_out(plan.open_tasks, situation)
 
 
 def _blocks_kept(plan: DayPlan, _situation: Situation) -> Verdict:
@@ -146,8 +149,8 @@ def _regular(_plan: DayPlan, situation: Situation) -> Verdict:
 
 
 def _caught_up(_plan: DayPlan, situation: Situation) -> Verdict:
-    if situation.digest.energy is not Energy.LOW:
-        return not_applicable("Your readings show no lack of sleep that calls for catching up.")
+    if situation.energy is not Energy.LOW:
+        return not_applicable("Nothing that is known of you calls for catching up on sleep.")
     if situation.hours.moved >= timedelta(minutes=30):
         return passed(f"Lights go out {spoken(situation.hours.moved)} earlier than they otherwise would.")
     return not_applicable("The night is long enough already, or the hour is too late to move it.")
@@ -155,15 +158,39 @@ def _caught_up(_plan: DayPlan, situation: Situation) -> Verdict:
 
 def _counted(plan: DayPlan, situation: Situation) -> Verdict:
     least, most = count_range(situation)
-    count = len(plan.tasks)
+    count = len(plan.to_come(situation.open_from))
     if situation.left < LEAST:
         return not_applicable("Less than half an hour of the day is left.")
     if least <= count <= most:
         return passed(
             f"{count} tasks; for your archetype and the {spoken(situation.left)} left of the day {least} to {most} are meant."
         )
-    why = "your appointments and working hours leave no room for more" if count < least else "the day holds more than meant"
-    return Verdict(CheckVerdict.NOT_APPLICABLE, f"{count} tasks where {least} to {most} are meant: {why}.")
+    return not_applicable(f"{count} tasks where {least} to {most} are meant: {_why_not(count, least, situation)}.")
+
+
+def _why_not(count: int, least: int, situation: Situation) -> str:
+    if count >= least:
+        return "the day holds more than meant"
+    if situation.inputs.preferences.avoid_task_types:
+        return "what you want to avoid, and your appointments and working hours, leave nothing else to plan"
+    if situation.inputs.previous is not None:
+        return "blocks that run already stay as they are, and what is left has no room for more"
+    if situation.forbids_exertion:
+        return "a day without exertion holds less"
+    return "your appointments and working hours leave no room for more"
+
+
+def _alert(plan: DayPlan, situation: Situation) -> Verdict:
+    """Demanding work in the alert part of the day (rule energy)."""
+    thinking = [
+        task for task in plan.open_tasks if task.template.demanding and task.template.type in {TaskType.FOCUS, TaskType.WORK}
+    ]
+    if not thinking:
+        return not_applicable("No long stretch of focus is planned.")
+    dull = [task for task in thinking if rank(task.start, situation.hours) > BEST_SHARE]
+    if not dull:
+        return passed("Long focus lies in the more alert part of the day.")
+    return not_applicable(f"“{dull[0].title}” lies outside the most alert hours: working hours or appointments come first.")
 
 
 HOURS_RULES = (
@@ -173,9 +200,9 @@ HOURS_RULES = (
         statement="Time in bed is at least what the age needs.",
         number="18-64: 7-9 h; 65+: 7-8 h; 14-17: 8-10 h",
         citation="National Sleep Foundation 2015, doi 10.1016/j.sleh.2014.12.010",
+        applies="always",
         explain=_night_kept,
         violations=_night_too_short,
-        numbers=("7", "8", "9", "10"),
     ),
     Rule(
         id="time",
@@ -183,6 +210,7 @@ HOURS_RULES = (
         statement="No overlap, everything between waking and lights out, in real minutes of the time zone.",
         number="5-minute grid; a calendar day is 23, 23.5, 24 or 25 h",
         citation=OURS,
+        applies="always",
         explain=_time_kept,
         violations=_misplaced,
     ),
@@ -192,6 +220,7 @@ HOURS_RULES = (
         statement="Nothing of today's plan starts before the plan is ready.",
         number="ready time + 2 min, rounded up to 5 min",
         citation=OURS,
+        applies="the day has begun",
         explain=_ready_kept,
         violations=_too_early,
     ),
@@ -201,6 +230,7 @@ HOURS_RULES = (
         statement="Of the five named blocks only those with time left in them, in order.",
         number="0-5",
         citation=OURS,
+        applies="always",
         explain=_blocks_kept,
         violations=_frames_broken,
         repair=_reframe,
@@ -211,6 +241,7 @@ HOURS_RULES = (
         statement="As many tasks as suit the archetype and the hours left.",
         number="7-9 to 14-18 on a full day, by archetype",
         citation=OURS,
+        applies="half an hour or more is left",
         explain=_counted,
     ),
     Rule(
@@ -219,8 +250,8 @@ HOURS_RULES = (
         statement="Bed and wake times stay near what is usual.",
         number="at most 30-60 min of drift (our choice)",
         citation="Sletten 2023, doi 10.1016/j.sleh.2023.07.016",
+        applies="at least 3 nights are known",
         explain=_regular,
-        numbers=("30", "60"),
     ),
     Rule(
         id="sleep.debt",
@@ -228,7 +259,16 @@ HOURS_RULES = (
         statement="Lost sleep is caught up on.",
         number="1-2 h on free days",
         citation="National Sleep Foundation 2023, thensf.org/sleep-schedules-sleep-timing-guideline",
+        applies="energy is low",
         explain=_caught_up,
-        numbers=("1", "2"),
+    ),
+    Rule(
+        id="energy",
+        strength=Strength.SOFT,
+        statement="Long focus lies where alertness is highest by the two-process model.",
+        number="time constants 18.2 h awake, 4.2 h asleep; amplitudes and the midday dip are ours",
+        citation="npj Biological Timing and Sleep, s44323-025-00039-z, fig. 1",
+        applies="focus of more than 20 minutes is planned",
+        explain=_alert,
     ),
 )

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
 from services.domain.routine import CheckVerdict
 from services.planning.day_plan import DayPlan, PlannedTask, Situation
+from services.planning.rules.numbers import RULE_NUMBERS
 
 
 class Strength(Enum):
@@ -34,8 +36,11 @@ Repair = Callable[[DayPlan, Violation, Situation], DayPlan]
 Explain = Callable[[DayPlan, Situation], Verdict]
 
 
+OURS = "our own rule"
+
+
 def drop(plan: DayPlan, violation: Violation, _situation: Situation) -> DayPlan:
-    """The usual repair: what breaks the rule is left out."""
+    """What breaks the rule is left out."""
     return plan.without(violation.tasks)
 
 
@@ -46,9 +51,11 @@ def never(_plan: DayPlan, _situation: Situation) -> list[Violation]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`number` is the rule's figure as shown; `numbers` are those that the words of a task following it may quote.
+    """`number` is the rule's figure as shown.
 
-    `violations` looks at the finished plan alone, however it was made. `explain` is asked once nothing is broken any more.
+    `applies` says in words when the rule has something to say. `violations` looks at the finished plan alone, however it was
+    made, and never blames what a replan keeps. `repair` mends one violation. `explain` is asked once nothing is broken any
+    more.
     """
 
     id: str
@@ -57,9 +64,27 @@ class Rule:
     number: str
     citation: str
     explain: Explain
+    applies: str = "always"
     violations: Violations = never
     repair: Repair = drop
-    numbers: tuple[str, ...] = ()
+
+    @property
+    def mending(self) -> str:
+        """What becomes of a plan that breaks the rule, in words."""
+        if self.strength is Strength.SOFT:
+            return "The check says why it is not met."
+        return (self.repair.__doc__ or "").partition("\n")[0]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What the words of a task that follows this rule may quote of it."""
+        return RULE_NUMBERS.get(self.id, ())
+
+
+def spoken(length: timedelta) -> str:
+    """A length in hours and minutes: `7 h`, `6 h 30 min`."""
+    hours, minutes = divmod(max(0, int(length.total_seconds() // 60)), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else "") if part)
 
 
 def passed(detail: str) -> Verdict:

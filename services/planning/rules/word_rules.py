@@ -1,83 +1,52 @@
 """Rules on what a plan says: its numbers, and the values it rests on."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from services.domain.freshness import SLEEP_BOUND, fresh_biomarker, fresh_score, parse_instant
 from services.domain.health import Biomarker, TimestampRepair
 from services.domain.routine import Evidence, EvidenceKind
-from services.domain.schedule import local_time
 from services.planning.day_plan import DayPlan, PlannedBlock, PlannedTask, Situation
-from services.planning.digest import shortest
+from services.planning.facts import shortest
 from services.planning.nights import DURATION_TYPES, nights
-from services.planning.rules.hours_rules import OURS, spoken
-from services.planning.rules.rule import Rule, Strength, Verdict, Violation, blame, not_applicable, passed
-from services.planning.wording import PURPOSES, plain_text
+from services.planning.rules.numbers import allowed_numbers, numbers_in, stray_numbers
+from services.planning.rules.rule import OURS, Rule, Strength, Verdict, Violation, blame, not_applicable, passed, spoken
+from services.planning.tone import purpose, why
+from services.planning.wording import plain_text
 
 SLEEP_TYPES = frozenset({"sleep_start_time", "sleep_end_time", *DURATION_TYPES})
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
-def allowed_numbers(task: PlannedTask, situation: Situation, rule_numbers: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Numbers that a task's words may hold besides those of its evidence: its time, its library entry, its rules."""
-    own = {f"{local_time(moment, situation.tz):%H:%M}" for moment in (task.start, task.end)} | {str(task.minutes)}
-    entry = NUMBER.findall(f"{task.template.title} {task.template.off_hours or ''} {task.template.text}")
-    followed = (number for rule in task.template.rules for number in rule_numbers.get(rule, ()))
-    return frozenset(own).union(entry, followed)
-
-
-def stands_in(number: str, evidence: Iterable[Evidence], situation: Situation) -> bool:
-    """Whether a number as shown is a value of the evidence, rounded to as many decimals as are shown."""
-    for item in evidence:
-        moment = parse_instant(item.value) if ":" in item.value else None
-        if moment is not None:
-            if number == f"{local_time(moment, situation.tz):%H:%M}":
-                return True
-        elif ":" not in number and "," not in number and _rounds_to(item.value, number):
-            return True
-    return False
-
-
-def _rounds_to(value: str, number: str) -> bool:
-    try:
-        exact, shown = float(value), float(number)
-    except ValueError:
-        return False
-    decimals = len(number.partition(".")[2])
-    return round(exact, decimals) == shown
-
-
-def number_violations(plan: DayPlan, situation: Situation, rule_numbers: Mapping[str, Iterable[str]]) -> list[Violation]:
+def _loose_numbers(plan: DayPlan, situation: Situation) -> list[Violation]:
     """Tasks whose words hold a number that stands nowhere; and block words, which may hold none at all."""
-    found = []
-    for task in plan.tasks:
-        allowed = allowed_numbers(task, situation, rule_numbers)
-        loose = [
-            number
-            for number in NUMBER.findall(f"{task.title} {task.description}")
-            if number not in allowed and not stands_in(number, task.evidence, situation)
-        ]
-        if loose:
-            found.append(blame(task, "held a number that no reading of it gives"))
-    if any(NUMBER.search(f"{block.purpose} {block.why_it_matters or ''}") for block in plan.blocks):
+    found = [
+        blame(task, "held a number that no reading of it gives")
+        for task in plan.open_tasks
+        if stray_numbers(f"{task.title} {task.description}", task.evidence, situation, allowed_numbers(task, situation))
+    ]
+    words = (f"{block.purpose} {block.why_it_matters or ''}" for block in plan.open_blocks)
+    if any(numbers_in(text) for text in words):
         found.append(Violation("The words of a block held a number."))
     return found
 
 
-def plain_words(plan: DayPlan, violation: Violation, _situation: Situation) -> DayPlan:
-    """The library's own words for the tasks to blame; without a task to blame, our own words for the blocks."""
+def plain_words(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+    """The library's own words take their place.
+
+    Without a task to blame, our own words for the blocks.
+    """
     if not violation.tasks:
-        return DayPlan(tuple(_own_words(block) for block in plan.blocks))
+        return DayPlan(tuple(_own_words(block, situation) for block in plan.blocks))
     return plan.rewritten(lambda task: _plain(task) if task.template.key in violation.tasks else task)
 
 
-def _own_words(block: PlannedBlock) -> PlannedBlock:
-    purpose, why = PURPOSES[block.kind]
-    return replace(block, purpose=purpose, why_it_matters=why)
+def _own_words(block: PlannedBlock, situation: Situation) -> PlannedBlock:
+    if block.kept is not None:
+        return block
+    return replace(block, purpose=purpose(block.kind, situation), why_it_matters=why(block.kind, situation))
 
 
-def numbers_kept(plan: DayPlan, _situation: Situation) -> Verdict:
+def _numbers_kept(plan: DayPlan, _situation: Situation) -> Verdict:
     cited = sum(bool(task.evidence) for task in plan.tasks)
     if not plan.tasks:
         return not_applicable("The plan has no tasks.")
@@ -94,7 +63,7 @@ def _stale_or_invented(plan: DayPlan, situation: Situation) -> list[Violation]:
     known = _citable(situation)
     return [
         blame(task, "rested on a value that is old or not among the readings")
-        for task in plan.tasks
+        for task in plan.open_tasks
         if any(_identity(item) not in known for item in task.evidence)
     ]
 
@@ -110,7 +79,7 @@ def _citable(situation: Situation) -> frozenset[tuple[object, ...]]:
     for row in records.biomarkers:
         dated = row.repair in {TimestampRepair.NONE, TimestampRepair.START}
         if dated and fresh_biomarker(row, moment) and _night_is_fresh(row, situation):
-            known.add((EvidenceKind.BIOMARKER, row.type, row.value, row.unit, row.measured_at, row.source))
+            known.add((EvidenceKind.BIOMARKER, row.type, row.value, row.value_unit, row.measured_at, row.source))
     for score in records.scores:
         if not fresh_score(score, moment):
             continue
@@ -128,6 +97,7 @@ def _night_is_fresh(row: Biomarker, situation: Situation) -> bool:
 
 
 def _without_unknown(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+    """The value goes, and with it the words that may quote it."""
     known = _citable(situation)
     return _citing_only(plan, violation, lambda item: _identity(item) in known)
 
@@ -144,7 +114,7 @@ def _citing_only(plan: DayPlan, violation: Violation, keep: Callable[[Evidence],
 
 
 def _data_kept(plan: DayPlan, situation: Situation) -> Verdict:
-    cited = {_identity(item): item for task in plan.tasks for item in task.evidence}
+    cited = {_identity(item): item for task in plan.open_tasks for item in task.evidence}
     if not cited:
         return not_applicable("No reading is fresh enough to be cited, so none is.")
     oldest = max(situation.inputs.records.as_of - item.measured_at for item in cited.values())
@@ -167,12 +137,13 @@ def _not_of_a_night(plan: DayPlan, situation: Situation) -> list[Violation]:
     known = _night_values(situation)
     return [
         blame(task, "took a nap, or the sleep of another day, for a night")
-        for task in plan.tasks
+        for task in plan.open_tasks
         if not all(_of_a_night(item, known) for item in task.evidence)
     ]
 
 
 def _nights_only(plan: DayPlan, violation: Violation, situation: Situation) -> DayPlan:
+    """The value goes, and with it the words that may quote it."""
     known = _night_values(situation)
     return _citing_only(plan, violation, lambda item: _of_a_night(item, known))
 
@@ -184,24 +155,38 @@ def _night_kept(_plan: DayPlan, situation: Situation) -> Verdict:
     return passed(f"The night that was used ended on {night.day.isoformat()} by the clock of your time zone.")
 
 
-NIGHT_DAY = Rule(
-    id="night.day",
-    strength=Strength.HARD,
-    statement="A night belongs to the local day of waking; naps are apart from it.",
-    number="sleep over 3 h with waking before 15:00; for night-shift workers the longest sleep",
-    citation=OURS,
-    explain=_night_kept,
-    violations=_not_of_a_night,
-    repair=_nights_only,
-)
-
-DATA = Rule(
-    id="data",
-    strength=Strength.HARD,
-    statement="A value used is fresh and stands among the readings.",
-    number="sleep and scores at most 36 h, vitals 72 h",
-    citation=OURS,
-    explain=_data_kept,
-    violations=_stale_or_invented,
-    repair=_without_unknown,
+WORD_RULES = (
+    Rule(
+        id="night.day",
+        strength=Strength.HARD,
+        statement="A night belongs to the local day of waking; naps are apart from it.",
+        number="sleep over 3 h with waking before 15:00; for night-shift workers the longest sleep",
+        citation=OURS,
+        applies="a recorded night is used",
+        explain=_night_kept,
+        violations=_not_of_a_night,
+        repair=_nights_only,
+    ),
+    Rule(
+        id="data",
+        strength=Strength.HARD,
+        statement="A value used is fresh and stands among the readings.",
+        number="sleep and scores at most 36 h, vitals 72 h",
+        citation=OURS,
+        applies="a reading is cited",
+        explain=_data_kept,
+        violations=_stale_or_invented,
+        repair=_without_unknown,
+    ),
+    Rule(
+        id="text.numbers",
+        strength=Strength.HARD,
+        statement="A number in a text stands in the task's evidence, its own times, its library entry or its rule.",
+        number="exact after rounding as shown",
+        citation=OURS,
+        applies="the plan has tasks",
+        explain=_numbers_kept,
+        violations=_loose_numbers,
+        repair=plain_words,
+    ),
 )

@@ -40,7 +40,7 @@ create table biomarkers (
     category       text not null,
     type           text not null,
     grain          text not null,
-    day            date not null default '2000-01-01',
+    day            date not null,
     end_at         timestamptz not null,
     start_offset_s integer not null,
     end_offset_s   integer not null,
@@ -55,7 +55,7 @@ create table biomarkers (
     repair         text not null,
     extra          text,
     fingerprint    bigint not null,
-    stated_at      timestamptz not null default now(),
+    stated_at      timestamptz not null,
     first_seen_at  timestamptz not null,
     received_at    timestamptz not null,
     primary key (user_id, start_at, category, type, grain)
@@ -78,7 +78,7 @@ create table scores (
     user_id        text not null,
     score_at       timestamptz not null,
     type           text not null,
-    day            date not null default '2000-01-01',
+    day            date not null,
     score_offset_s integer not null,
     sahha_id       text not null,
     state          text,
@@ -88,7 +88,7 @@ create table scores (
     data_sources   text[] not null,
     extra          text,
     fingerprint    bigint not null,
-    stated_at      timestamptz not null default now(),
+    stated_at      timestamptz not null,
     first_seen_at  timestamptz not null,
     received_at    timestamptz not null,
     primary key (user_id, score_at, type)
@@ -116,7 +116,7 @@ create table behaviour_labels (
     ordinality     integer,
     extra          text,
     fingerprint    bigint not null,
-    stated_at      timestamptz not null default now(),
+    stated_at      timestamptz not null,
     first_seen_at  timestamptz not null,
     received_at    timestamptz not null,
     primary key (user_id, name, periodicity, start_at)
@@ -151,10 +151,11 @@ create table webhook_inbox (
     digest      bytea not null unique,
     received_at timestamptz not null,
     kept_for    text
-);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 comment on table webhook_inbox is 'events that were acknowledged: gone once applied';
 comment on column webhook_inbox.kept_for is 'why this one was not applied and is kept to be looked at; null: it waits';
-create index webhook_inbox_waiting on webhook_inbox (user_id, id) where kept_for is null;
+create index webhook_inbox_waiting on webhook_inbox (id) where kept_for is null;
+create index webhook_inbox_of_person on webhook_inbox (user_id, id);
 create index webhook_inbox_kept on webhook_inbox (received_at) where kept_for is not null;
 
 create table webhook_counts (
@@ -185,6 +186,7 @@ create table routines (
     condition     text not null,
     auto_replan   boolean not null,
     replan_of     uuid,
+    replan_trigger text,
     request_hash  bytea not null,
     status        text not null
                   check (status in ('QUEUED', 'FETCHING', 'PLANNING', 'READY', 'FAILED', 'CANCELLED')),
@@ -242,11 +244,82 @@ create table job_runs (
     id           uuid primary key,
     job_id       text not null,
     instance_id  text not null,
+    by_hand      boolean not null,
     scheduled_at timestamptz not null,
     started_at   timestamptz not null,
     finished_at  timestamptz,
     status       text not null check (status in ('RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT')),
     detail       text,
+    start_change bigint not null unique,
+    end_change   bigint unique,
     unique (job_id, scheduled_at)
 );
+comment on column job_runs.start_change is 'number of the change that began it; numbers follow the order of commits';
+comment on column job_runs.end_change is 'number of the change that ended it; null while it runs';
+create index job_runs_running on job_runs (started_at) where status = 'RUNNING';
 create index job_runs_newest on job_runs (job_id, started_at desc);
+
+create table job_run_changes (
+    newest bigint not null
+);
+comment on table job_run_changes is 'one row: raised in the transaction of the change, so that numbers follow the order of commits';
+insert into job_run_changes (newest) values (0);
+
+create table scheduler_instances (
+    instance_id text primary key,
+    enabled     boolean not null,
+    leads       boolean not null,
+    started_at  timestamptz not null,
+    seen_at     timestamptz not null
+) with (fillfactor = 50);
+comment on table scheduler_instances is 'the processes with a scheduler';
+comment on column scheduler_instances.enabled is 'may lead; false also for one that has stopped in good order';
+comment on column scheduler_instances.started_at is 'on the clock of the database, as seen_at';
+comment on column scheduler_instances.seen_at is 'the newest heartbeat';
+
+create table scheduler_jobs (
+    job_id       text primary key,
+    active_since timestamptz not null,
+    paused_at    timestamptz
+);
+comment on column scheduler_jobs.active_since is 'occurrences from here on count: first led, or resumed';
+comment on column scheduler_jobs.paused_at is 'null: not paused';
+
+create table daily_routines (
+    user_id      text primary key references people,
+    archetype    text not null,
+    preferences  jsonb not null,
+    timezone     text not null,
+    lead_minutes integer not null check (lead_minutes between 5 and 240),
+    due_at       timestamptz not null,
+    next_at      timestamptz not null,
+    ordered_at   timestamptz not null
+) with (fillfactor = 70);
+comment on table daily_routines is 'standing orders: a routine every morning';
+comment on column daily_routines.due_at is 'waking minus the lead, of the next plan';
+comment on column daily_routines.next_at is 'due_at and the person''s share of the lead: when the plan is asked for';
+create index daily_routines_next on daily_routines (next_at);
+
+create table daily_requests (
+    user_id      text not null references people,
+    local_date   date not null,
+    routine_id   uuid not null references routines deferrable initially deferred,
+    requested_at timestamptz not null,
+    primary key (user_id, local_date)
+);
+comment on table daily_requests is 'what standing orders have asked for: once for each person and local day';
+create index daily_requests_requested_at on daily_requests (requested_at);
+
+create table model_spend (
+    day     date not null,
+    user_id text not null references people,
+    tokens  bigint not null,
+    primary key (day, user_id)
+) with (fillfactor = 70);
+comment on table model_spend is 'tokens of the model set aside or used by a person in a UTC day';
+
+create table model_spend_total (
+    day    date primary key,
+    tokens bigint not null
+) with (fillfactor = 50);
+comment on table model_spend_total is 'the same of everybody; apart, so that an erased person leaves the sum as it was';
