@@ -8,7 +8,10 @@ import asyncpg
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevels:
-    """Of routines that somebody waited for: standing orders are spread over the night on purpose. Counts since a moment; the slowest READY routine in seconds, `None` where there was none."""
+    """Counts since a moment; the slowest READY routine in seconds, `None` where there was none.
+
+    Of routines that somebody waited for: those of standing orders are spread over the night on purpose.
+    """
 
     ready: int
     failed: int
