@@ -19,7 +19,7 @@ from services.config import Settings
 from services.domain.health import BehaviourLabel, HealthRecords, ReadPolicy
 from services.domain.ids import RoutineId
 from services.domain.problems import Problem
-from services.domain.routine import Plan, Planner, Routine, RoutineStatus, RoutineTiming, TimeBlock
+from services.domain.routine import HealthDataUse, Plan, Planner, Routine, RoutineStatus, RoutineTiming, TimeBlock
 from services.domain.schedule import zone
 from services.health_data import HealthDataService
 from services.metrics import Metrics
@@ -70,7 +70,8 @@ class Outcome:
     """The plan that an attempt came to. `speculative`: what was begun on warm data was kept."""
 
     plan: Plan
-    planned: PlannedDay
+    health_data: HealthDataUse
+    draft: PlannedDay
     words: Words | None = None
     reused_from: RoutineId | None = None
     speculative: bool = False
@@ -81,7 +82,7 @@ class Speculation:
     """The model writing for the warm draft."""
 
     warm: PlannedDay
-    task: asyncio.Task[tuple[Plan, PlannedDay, Words]]
+    task: asyncio.Task[Outcome]
 
     async def words_for(self, planned: PlannedDay) -> Words | None:
         """Its words, when some of them still hold for the live plan; given up at once when none can."""
@@ -89,7 +90,7 @@ class Speculation:
         if all(block.title in moved for block in planned.plan.time_blocks):
             self.task.cancel()
             return None
-        return (await self.task)[2]
+        return (await self.task).words
 
 
 class Fulfilment:
@@ -216,7 +217,7 @@ class Fulfilment:
             return None
         if current.plan.inputs_hash != planned.plan.inputs_hash:
             return None
-        return Outcome(adopted(current.plan, planned, routine.id), planned, reused_from=current.id)
+        return Outcome(adopted(current.plan, planned, routine.id), planned.health_data, planned, reused_from=current.id)
 
     async def _worded(
         self,
@@ -226,31 +227,30 @@ class Fulfilment:
     ) -> Outcome:
         """The plan with the model's words where there is a model: those for the warm draft as far as they still hold."""
         if self._writer is None:
-            return Outcome(planned.plan, planned)
+            return Outcome(planned.plan, planned.health_data, planned)
         await self._publish(published, [events.stage(RoutineStatus.PLANNING)], planning=True)
         words = None if speculation is None else await speculation.words_for(planned)
-        return Outcome(*await self._write(published, planned, self._writer, words))
+        return await self._write(published, planned, self._writer, words)
 
     async def _still_open(self, published: Publication, outcome: Outcome, known: Background) -> Outcome:
         """The same plan, when the day is still open from where it begins; else planned anew for now, in the words there are.
 
         Rule time.ready: a model takes its time, and nothing of today may lie before the moment at which the plan is ready.
         """
-        routine = published.attempt.routine
-        anew = self._plan(routine, outcome.planned.situation.inputs.records, known)
-        if self._writer is None or anew.plan.inputs_hash == outcome.planned.plan.inputs_hash:
+        if self._writer is None:
             return outcome
-        return Outcome(*await self._write(published, anew, self._writer.without_asking(), outcome.words))
+        anew = self._plan(published.attempt.routine, outcome.draft.situation.inputs.records, known)
+        if anew.plan.inputs_hash == outcome.draft.plan.inputs_hash:
+            return outcome
+        return await self._write(published, anew, self._writer.without_asking(), outcome.words)
 
-    async def _write(
-        self, published: Publication, planned: PlannedDay, writer: Writer, earlier: Words | None
-    ) -> tuple[Plan, PlannedDay, Words]:
+    async def _write(self, published: Publication, planned: PlannedDay, writer: Writer, earlier: Words | None) -> Outcome:
         """The day in the model's words, each block published as soon as it is settled."""
         user_id = published.attempt.routine.user_id
         async with aclosing(writer.write(planned, user_id, earlier=earlier, trigger=_trigger(published.attempt.routine))) as told:
             async for part in told:
                 if not isinstance(part, WrittenBlock):
-                    return part.plan, planned, part.words
+                    return Outcome(part.plan, part.planned.health_data, planned, part.words)
                 await self._publish(published, _news_of(published, (part.block,), part.planner, final=False))
         raise RuntimeError("the writer ended without a day")
 
@@ -283,7 +283,7 @@ class Fulfilment:
         plan = outcome.plan
         async with self._database.transaction() as connection:
             await store.lock_person(connection, routine.user_id, routine.created_at)
-            result = store.Result(now, plan, outcome.planned.health_data, timing, outcome.reused_from)
+            result = store.Result(now, plan, outcome.health_data, timing, outcome.reused_from)
             if not await store.finish(connection, attempt, result):
                 raise TakenOver
             last = _news_of(published, plan.time_blocks, plan.planner, final=True)

@@ -1,7 +1,9 @@
 """What the service does for itself: forgetting what is past its time, and knowing whether it keeps its promises."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from services.clock import Clock
@@ -9,7 +11,7 @@ from services.config import Settings
 from services.daily_routines import DailyRoutineService
 from services.health_data import HealthDataService
 from services.routines import RoutineService
-from services.store import job_runs
+from services.store import job_runs, model_spend
 from services.store import service_levels as store
 from services.store.database import Database
 
@@ -43,11 +45,13 @@ class UpkeepService:
         self._clock = clock
 
     async def clean_up(self) -> str:
-        """Delete health records, daily requests and job runs past `RETENTION_DAYS`, and events and idempotency keys past 72 h."""
+        """Delete what is past its time: events and idempotency keys after 72 h, everything else after `RETENTION_DAYS`."""
         records = await self._health_data.prune()
         events = await self._routines.prune()
         requests = await self._daily_routines.prune()
-        runs = await self._prune_runs()
+        before = self._clock.now() - timedelta(days=self._settings.retention_days)
+        runs = await self._in_batches(lambda connection, limit: job_runs.prune(connection, before, limit))
+        await self._in_batches(lambda connection, limit: model_spend.prune(connection, before.date(), limit))
         return f"{records} health records, {events} events and keys, {requests} daily requests, {runs} job runs deleted"
 
     async def check_service_levels(self) -> str:
@@ -65,12 +69,12 @@ class UpkeepService:
             log.info("[SERVICE_LEVELS] All targets met", detail=line)
         return f"{line}; missed: {', '.join(missed)}" if missed else line
 
-    async def _prune_runs(self) -> int:
-        before = self._clock.now() - timedelta(days=self._settings.retention_days)
+    async def _in_batches(self, prune: Callable[[asyncpg.Connection, int], Awaitable[int]]) -> int:
+        """Call `prune` until nothing is left, each time in a transaction of its own; how many rows went."""
         total = 0
         while True:
             async with self._database.transaction() as connection:
-                gone = await job_runs.prune(connection, before, PRUNE_BATCH)
+                gone = await prune(connection, PRUNE_BATCH)
             total += gone
             if gone == 0:
                 return total

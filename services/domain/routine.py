@@ -211,7 +211,7 @@ class RoutineChange:
 
     kind: ChangeKind
     task_id: str | None
-    task_title: str | None
+    task_title: str
     moved_from: datetime | None
     moved_to: datetime | None
     because: str

@@ -66,7 +66,10 @@ TIRED = re.compile(
     ANY_CASE,
 )
 
-NIGHT_TYPES = frozenset({"sleep_start_time", "sleep_end_time", "sleep_duration", "sleep_in_bed_duration", "sleep"})
+NIGHT_TYPES = frozenset(
+    {"sleep_start_time", "sleep_end_time", "sleep_duration", "sleep_in_bed_duration", "sleep"}
+    | {"sleep_deep_duration", "sleep_rem_duration", "sleep_awake_duration", "sleep_efficiency"}
+)
 VARIABILITY_TYPES = frozenset({"heart_rate_variability", "heart_rate_variability_rmssd", "heart_rate_variability_sdnn"})
 RECOVERY_TYPES = NIGHT_TYPES | VARIABILITY_TYPES | {"readiness", "sleep_debt"}
 ANYTHING: frozenset[str] = frozenset()
@@ -82,7 +85,8 @@ CLAIMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (re.compile(r"\bsleep regularity\b", ANY_CASE), frozenset({"sleep_regularity"})),
     (re.compile(r"\bsleep score\b", ANY_CASE), frozenset({"sleep"})),
     (re.compile(r"\bactivity score\b", ANY_CASE), frozenset({"activity"})),
-    (re.compile(r"\bwellbeing score\b", ANY_CASE), frozenset({"wellbeing"})),
+    (re.compile(r"(?<!mental )\bwellbeing score\b", ANY_CASE), frozenset({"wellbeing"})),
+    (re.compile(r"\bmental wellbeing score\b", ANY_CASE), frozenset({"mental_wellbeing"})),
     (re.compile(r"\bheart[- ]rate variability\b|\bhrv\b", ANY_CASE), VARIABILITY_TYPES),
     (re.compile(r"\bresting (?:heart|pulse)\b", ANY_CASE), frozenset({"heart_rate_resting", "resting_heart_rate"})),
     (re.compile(r"\byou (?:have )?(?:walked|took)\b|\bsteps (?:counted|yesterday|so far)\b", ANY_CASE), frozenset({"steps"})),
