@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test check clean lock
+.PHONY: help install run test check crash clean lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,6 +47,9 @@ check: $(STAMP)  ## Run everything that a change must pass: lint, format, types,
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q -n 2
+
+crash: $(STAMP)  ## Kill, freeze and cut off processes, then compare ledger and tables (ARGS="--kills 200 ..." plays more)
+	@$(BIN)/python -m pytest -q -m crash tests/crash $(ARGS)
 
 clean:  ## Remove what can be made again; data in DATA_DIR stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

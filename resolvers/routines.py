@@ -1,4 +1,4 @@
-"""Routines: ask for one, read one, list a person's, and follow the day."""
+"""Routines: ask for one, call it off, read one, list a person's, and follow the day."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from resolvers.arguments import (
     within,
 )
 from resolvers.context import Info
-from services.domain.outcomes import GenerateRoutineResult, GenerateRoutineSuccess, SetTaskStatusResult
+from services.domain.outcomes import CancelRoutineResult, GenerateRoutineResult, GenerateRoutineSuccess, SetTaskStatusResult
 from services.domain.pages import Page
 from services.domain.problems import NotFound
 from services.domain.routine import Routine, RoutineRequest
@@ -55,6 +55,14 @@ async def routines(
     person = acting_for(info, person_id(user_id))
     size = within(first, "first", 1, PAGE_LIMIT)
     return await info.context.services.routines.page(person, size, page_cursor(after))
+
+
+async def cancel_routine(info: Info, id: RoutineArgument) -> CancelRoutineResult:  # noqa: A002 - the contract's name
+    person = owner(info)
+    wanted = known_as_routine(id)
+    if wanted is None:
+        return NotFound("There is no such routine.")
+    return await info.context.services.routines.cancel(wanted, person)
 
 
 async def replan_routine(info: Info, id: RoutineArgument, idempotency_key: KeyArgument = UNSET) -> GenerateRoutineResult:  # noqa: A002 - the contract's name

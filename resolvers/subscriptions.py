@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from strawberry import UNSET
 
-from resolvers.access import acting_for, owner
+from resolvers.access import acting_for, admin, owner
 from resolvers.arguments import (
     AfterEventArgument,
     PersonArgument,
@@ -14,6 +14,7 @@ from resolvers.arguments import (
     person_id,
 )
 from resolvers.context import Info
+from services.domain.job_runs import JobRun
 from services.domain.routine_events import PlanReadyEvent, RoutineEvent
 from services.errors import RoutineNotFound
 
@@ -31,3 +32,8 @@ async def routine_progress(
     if wanted is None:
         raise RoutineNotFound
     return await info.context.services.events.progress(wanted, person, event_id(after))
+
+
+async def scheduler_events(info: Info) -> AsyncIterator[JobRun]:
+    admin(info)
+    return await info.context.scheduler.events()

@@ -23,6 +23,7 @@ class Biomarker:
     value: str = strawberry.field(description="The value as received, in the unit that it was received in.")
     number: float | None = strawberry.field(description="The value where it is a number, in `unit`.")
     unit: str | None = strawberry.field(description="The unit that all rows of this type have; null where there is none.")
+    value_unit: str | None = strawberry.field(description="The unit that `value` was received in; null where there is none.")
     value_type: str | None = strawberry.field(description="Sahha's type of the value, such as double or time.")
     start_date_time: dt.datetime = strawberry.field(description="Start of the row's window, with the person's own offset.")
     end_date_time: dt.datetime = strawberry.field(description="End of the row's window, with the person's own offset.")

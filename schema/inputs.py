@@ -6,6 +6,7 @@ from typing import TypeVar
 import strawberry
 
 from schema.enums import Archetype, Condition, TaskType
+from services.domain.daily_routine import DEFAULT_LEAD, DailyRoutineOrder
 from services.domain.ids import UserId
 from services.domain.routine import FixedEvent, Preferences, RoutineRequest
 
@@ -66,7 +67,8 @@ class GenerateRoutineInput:
     )
     archetype: Archetype = strawberry.field(description="How the person wants to be led.")
     preferences: RoutinePreferencesInput | None = strawberry.field(
-        default=strawberry.UNSET, description="Left out: the person's habits as read from the data."
+        default=strawberry.UNSET,
+        description="Left out: those of the person's daily routine; without one, their habits as read from the data.",
     )
     timezone: str = strawberry.field(
         description="IANA name, e.g. America/New_York. An unknown zone is an InvalidInput, never a guess."
@@ -94,8 +96,34 @@ class GenerateRoutineInput:
             archetype=self.archetype,
             timezone=self.timezone,
             date=given(self.date),
-            preferences=self.preferences.to_command() if self.preferences else Preferences(),
+            preferences=self.preferences.to_command() if self.preferences else None,
             condition=self.condition,
             auto_replan=self.auto_replan,
             idempotency_key=given(self.idempotency_key),
+        )
+
+
+@strawberry.input(description="A routine every morning: for whom, and how.")
+class DailyRoutineInput:
+    user_id: strawberry.ID = strawberry.field(
+        description="The person's externalId at Sahha: 1 to 128 characters, compared exactly."
+    )
+    archetype: Archetype = strawberry.field(description="How the person wants to be led.")
+    preferences: RoutinePreferencesInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Left out: the person's habits as read from the data."
+    )
+    timezone: str = strawberry.field(
+        description="IANA name, e.g. America/New_York. An unknown zone is an InvalidInput, never a guess."
+    )
+    lead_minutes: int = strawberry.field(
+        default=DEFAULT_LEAD, description="Minutes before the person's wake time at which the plan is made; 5 to 240."
+    )
+
+    def to_command(self) -> DailyRoutineOrder:
+        return DailyRoutineOrder(
+            user_id=UserId(self.user_id),
+            archetype=self.archetype,
+            timezone=self.timezone,
+            preferences=self.preferences.to_command() if self.preferences else Preferences(),
+            lead_minutes=self.lead_minutes,
         )

@@ -45,6 +45,13 @@ class IdempotencyKeyReused(Problem):
         return isinstance(obj, problems.IdempotencyKeyReused)
 
 
+@strawberry.type(description="The routine is READY or FAILED already.")
+class NotCancellable(Problem):
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, problems.NotCancellable)
+
+
 @strawberry.type(description="The plan could not be made after all attempts; a person can ask again.")
 class PlanningFailed(Problem):
     @classmethod

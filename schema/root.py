@@ -5,20 +5,22 @@ from typing import Annotated
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers import account, admin, health_data, routines, subscriptions
+from resolvers import account, admin, daily_routines, health_data, routines, subscriptions
 from resolvers.arguments import WaitArgument
 from resolvers.context import Info
-from schema.admin_types import SchedulerJobResult, SchedulerStatus, Viewer
+from schema.admin_types import JobRun, SchedulerJobResult, SchedulerStatus, Viewer
+from schema.daily_types import DailyRoutine, SetDailyRoutineResult
 from schema.event_types import EVENTS, PlanReadyEvent, RoutineEvent
 from schema.execution import FirstlightSchema, HoldToRules
 from schema.health_types import BiomarkerConnection, HealthSnapshot, RefreshSahhaResult, ScoreConnection
-from schema.inputs import GenerateRoutineInput
+from schema.inputs import DailyRoutineInput, GenerateRoutineInput
 from schema.problems import FAILURES
 from schema.scalars import SCALARS
-from schema.types import GenerateRoutineResult, Routine, RoutineConnection, SetTaskStatusResult
+from schema.types import CancelRoutineResult, GenerateRoutineResult, Routine, RoutineConnection, SetTaskStatusResult
 from services.domain import outcomes
 
 InputArgument = Annotated[GenerateRoutineInput, strawberry.argument(description="Whose day to plan, and how.")]
+DailyRoutineArgument = Annotated[DailyRoutineInput, strawberry.argument(description="For whom, and how.")]
 
 
 async def generate_routine(
@@ -28,6 +30,14 @@ async def generate_routine(
 ) -> outcomes.GenerateRoutineResult:
     """Where an input becomes a command: resolvers do not know the contract's shapes."""
     return await routines.generate_routine(info, input.to_command(), wait_seconds)
+
+
+async def set_daily_routine(
+    info: Info,
+    input: DailyRoutineArgument,  # noqa: A002 - the contract's name
+) -> outcomes.SetDailyRoutineResult:
+    """As `generate_routine`."""
+    return await daily_routines.set_daily_routine(info, input.to_command())
 
 
 @strawberry.type(description="What can be read.")
@@ -55,6 +65,11 @@ class Query:
         graphql_type=HealthSnapshot | None,
         description="The newest value of every type, each with its own age: what a plan is made from.",
     )
+    daily_routine = strawberry.field(
+        resolver=daily_routines.daily_routine,
+        graphql_type=DailyRoutine | None,
+        description="The standing order of a person, if there is one.",
+    )
     scheduler_status = strawberry.field(
         resolver=admin.scheduler_status, graphql_type=SchedulerStatus | None, description="Admin. The scheduler and its jobs."
     )
@@ -66,6 +81,22 @@ class Mutation:
         resolver=generate_routine,
         graphql_type=GenerateRoutineResult,
         description="Acknowledges at once with a durable QUEUED routine; waitSeconds (0-120) blocks until it is READY or FAILED.",
+    )
+    cancel_routine = strawberry.field(
+        resolver=routines.cancel_routine,
+        graphql_type=CancelRoutineResult,
+        description="Calls a routine off that is not READY or FAILED yet, for everybody who asked for it.",
+    )
+    set_daily_routine = strawberry.field(
+        resolver=set_daily_routine,
+        graphql_type=SetDailyRoutineResult,
+        description="A routine every morning: made before the person wakes, remade when the night turns out otherwise. One for "
+        "each person; a second call replaces it.",
+    )
+    stop_daily_routine = strawberry.field(
+        resolver=daily_routines.stop_daily_routine,
+        graphql_type=SetDailyRoutineResult,
+        description="Ends a person's standing order, if there is one. What it has asked for already is still made.",
     )
     replan_routine = strawberry.field(
         resolver=routines.replan_routine,
@@ -88,6 +119,16 @@ class Mutation:
         graphql_type=SchedulerJobResult,
         description="Admin. Runs the job once, now and in full, whatever was read lately.",
     )
+    pause_scheduler_job = strawberry.field(
+        resolver=admin.pause_scheduler_job,
+        graphql_type=SchedulerJobResult,
+        description="Admin. Fires the job no more, on any replica and over restarts, until it is resumed.",
+    )
+    resume_scheduler_job = strawberry.field(
+        resolver=admin.resume_scheduler_job,
+        graphql_type=SchedulerJobResult,
+        description="Admin. Fires the job again from its next occurrence on; what was due meanwhile is not made up for.",
+    )
 
 
 @strawberry.type(description="What is pushed, over graphql-transport-ws.")
@@ -103,6 +144,11 @@ class Subscription:
         graphql_type=RoutineEvent,
         description="The stages of one routine and its time blocks as they become usable, the draft first; from its "
         "acknowledgement on unless `after` says otherwise. Ends with the event that ends the routine.",
+    )
+    scheduler_events = strawberry.subscription(
+        resolver=subscriptions.scheduler_events,
+        graphql_type=JobRun,
+        description="Admin. Job runs, on whichever replica, as they start and end.",
     )
 
 

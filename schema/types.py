@@ -20,7 +20,7 @@ from schema.enums import (
     TaskType,
 )
 from schema.pages import PageInfo, edges, nodes, page_info
-from schema.problems import IdempotencyKeyReused, InvalidInput, NotFound, Problem, QuotaExceeded
+from schema.problems import IdempotencyKeyReused, InvalidInput, NotCancellable, NotFound, Problem, QuotaExceeded
 from services.domain import outcomes
 
 
@@ -191,6 +191,21 @@ class GenerateRoutineSuccess:
 GenerateRoutineResult = Annotated[
     GenerateRoutineSuccess | InvalidInput | NotFound | QuotaExceeded | IdempotencyKeyReused,
     strawberry.union("GenerateRoutineResult", description="The acknowledged routine, or why there is none."),
+]
+
+
+@strawberry.type(description="The routine, CANCELLED: by this call or by an earlier one.")
+class CancelRoutineSuccess:
+    routine: Routine = strawberry.field(description="The routine, as it is now.")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, outcomes.CancelRoutineSuccess)
+
+
+CancelRoutineResult = Annotated[
+    CancelRoutineSuccess | NotFound | NotCancellable,
+    strawberry.union("CancelRoutineResult", description="The routine, or why it was not called off."),
 ]
 
 

@@ -140,9 +140,9 @@ def _member(kind: type[E], value: object, *field: str) -> E:
     return kind[name]
 
 
-def _preferences(value: object) -> Preferences:
+def _preferences(value: object) -> Preferences | None:
     if value is None:
-        return Preferences()
+        return None
     members = _object(value, PREFERENCE_FIELDS, "preferences")
     goal = members.get("goal")
     if not isinstance(goal, str | None):

@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -30,12 +29,10 @@ PAUSE_S = (0.2, 0.8)
 """Between two reads of one person or the next."""
 PAGE = 200
 
+Progress = Callable[[int], None]
+"""Told how many more people are done, whatever came of them."""
+
 log = structlog.get_logger()
-
-
-class Progress(Protocol):
-    def __call__(self, people_done: int) -> None:
-        """So many more people are done, whatever came of them."""
 
 
 @dataclass(slots=True)

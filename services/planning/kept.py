@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.domain.routine import Plan, RoutineTask, TaskStatus, TaskType, TimeBlock
-from services.domain.schedule import floor_to_grid
+from services.domain.schedule import ceil_to_grid, floor_to_grid
 from services.planning.day_plan import PlannedTask, Situation
 from services.planning.library import BY_KEY
 from services.planning.library.template import ALL, Effort, TaskTemplate, in_day
@@ -80,20 +80,39 @@ def as_kept(task: RoutineTask, template: TaskTemplate) -> PlannedTask:
 
 
 def _frames(previous: Plan, found: Situation, stays: list[PlannedTask]) -> tuple[Frame, ...]:
-    """The blocks of the plan before in their places, the last open one ending with the day; new ones where nothing is kept."""
+    """The blocks of the plan before in their places, open ones cut to the day as it is now; new ones where nothing is kept."""
     if not stays and not any(locked(block, found.open_from) for block in previous.time_blocks):
         return found.frames
     frames = [
         Frame(BLOCK_BY_TITLE[block.title], block.start_time, block.end_time, block if locked(block, found.open_from) else None)
         for block in previous.time_blocks
     ]
+    return tuple(_cut_end(_cut_start(frames, found, stays), found, stays))
+
+
+def _cut_start(frames: list[Frame], found: Situation, stays: list[PlannedTask]) -> list[Frame]:
+    """Open blocks before a later waking go, or begin with it; those with a kept task in them stay."""
+    waking = ceil_to_grid(found.hours.day.start)
+    while len(frames) > 1 and _open(frames[0], stays) and frames[0].end - waking < SHORTEST:
+        frames = frames[1:]
+    if _open(frames[0], stays):
+        frames = [replace(frames[0], start=max(frames[0].start, min(waking, frames[0].end - SHORTEST))), *frames[1:]]
+    return frames
+
+
+def _cut_end(frames: list[Frame], found: Situation, stays: list[PlannedTask]) -> list[Frame]:
+    """The last open block ends with the day, unless a kept task in it ends later."""
     end = floor_to_grid(found.hours.day.end)
-    while len(frames) > 1 and frames[-1].kept is None and end - frames[-1].start < SHORTEST and not _within(frames[-1], stays):
-        frames.pop()
+    while len(frames) > 1 and _open(frames[-1], stays) and end - frames[-1].start < SHORTEST:
+        frames = frames[:-1]
     if frames[-1].kept is None:
         last_kept = max((task.end for task in _within(frames[-1], stays)), default=frames[-1].start + SHORTEST)
-        frames[-1] = replace(frames[-1], end=max(end, last_kept))
-    return tuple(frames)
+        frames = [*frames[:-1], replace(frames[-1], end=max(end, last_kept))]
+    return frames
+
+
+def _open(frame: Frame, stays: list[PlannedTask]) -> bool:
+    return frame.kept is None and not _within(frame, stays)
 
 
 def _within(frame: Frame, tasks: list[PlannedTask]) -> list[PlannedTask]:

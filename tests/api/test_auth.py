@@ -46,6 +46,8 @@ async def test_the_admin_key(edge: Api) -> None:
     [
         "{ schedulerStatus { running } }",
         'mutation { runSchedulerJob(id: "cleanup_old_data") { __typename } }',
+        'mutation { pauseSchedulerJob(id: "cleanup_old_data") { __typename } }',
+        'mutation { resumeSchedulerJob(id: "cleanup_old_data") { __typename } }',
         'mutation { refreshSahha(userId: "anna") { __typename } }',
     ],
 )

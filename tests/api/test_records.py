@@ -8,6 +8,8 @@ import pytest
 from services.clock import Clock
 from tests.api.clients import Api
 from tests.api.conftest import NO_SAHHA, running
+from tests.store.records import FIRST, archived, biomarker
+from tests.store.records import PERSON as INVENTED
 
 PERSON = "sandbox-avery"
 BIOMARKERS = """query($u: ID!, $categories: [String!], $types: [String!], $from: DateTime, $to: DateTime,
@@ -16,8 +18,8 @@ BIOMARKERS = """query($u: ID!, $categories: [String!], $types: [String!], $from:
                      after: $after) {
         edges { cursor node { id } }
         nodes {
-            id category type periodicity aggregation value number unit valueType startDateTime endDateTime receivedAt ageSeconds
-            source
+            id category type periodicity aggregation value number unit valueUnit valueType startDateTime endDateTime receivedAt
+            ageSeconds source
         }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
         totalCount source asOf
@@ -179,3 +181,11 @@ async def test_without_sahha_and_without_a_copy_there_is_no_list(database_url: s
 @EACH
 async def test_a_store_that_is_away_says_so(edge: Api, query: str) -> None:
     assert (await refused(edge, query, policy="DATABASE"))["code"] == "UNAVAILABLE"
+
+
+async def test_a_value_is_told_in_the_unit_that_it_was_received_in(service: Api) -> None:
+    rows = [biomarker(), biomarker(type="sleep_duration", value="7.5", number=450.0, unit="minute", received_unit="hour")]
+    await archived(service.services.database, rows, [], FIRST)
+    nodes = (await read(service, BIOMARKERS, u=INVENTED, policy="DATABASE"))["nodes"]
+    told = {node["type"]: [node[name] for name in ("value", "valueUnit", "number", "unit")] for node in nodes}
+    assert told == {"steps": ["8412", "count", 8412.0, "count"], "sleep_duration": ["7.5", "hour", 450.0, "minute"]}

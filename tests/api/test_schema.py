@@ -49,7 +49,7 @@ def test_nothing_promised_is_contradicted() -> None:
 
 @pytest.mark.skipif(not PROMISED.exists(), reason="the promised contract is not on this machine")
 def test_outputs_are_as_nullable_as_promised() -> None:
-    """A field that became non-null is not breaking, and is not what was promised either."""
+    """A field that became non-null is not breaking, and is not what was promised either. More may be told than was promised."""
     promised, ours = build_schema(PROMISED.read_text()), build_schema(print_schema())
     different = []
     for type_ in own_types(ours):
@@ -57,8 +57,8 @@ def test_outputs_are_as_nullable_as_promised() -> None:
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
             assert isinstance(counterpart, type(type_)), type_.name
             for name, field in type_.fields.items():
-                assert name in counterpart.fields, f"{type_.name}.{name}"
-                if str(counterpart.fields[name].type) != str(field.type):
+                of_promise = counterpart.fields.get(name)
+                if of_promise is not None and str(of_promise.type) != str(field.type):
                     different.append(f"{type_.name}.{name}: {field.type}")
     assert different == []
 

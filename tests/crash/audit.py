@@ -47,16 +47,15 @@ class Tables:
 
 
 async def read_settled(stage: Stage) -> Tables:
-    """The tables as soon as no routine is unfinished, or when that takes too long."""
+    """The tables as soon as no routine is unfinished and no job is left, or when that takes too long."""
     connection = await asyncpg.connect(stage.postgres.url, timeout=10, command_timeout=10)
     try:
         settled_s = None
         while (waited_s := Clock.monotonic() - stage.last_fault_at) < SETTLED_S:
-            if await connection.fetchval(UNFINISHED) == 0:
+            if await connection.fetchval(UNFINISHED) == 0 and not await connection.fetch(JOBS):
                 settled_s = waited_s
                 break
             await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)  # the queue hears of the last successes
         found = [await connection.fetch(sql) for sql in (KEYS, ROUTINES, EVENTS, JOBS)]
         return Tables(*found, settled_s)
     finally:
@@ -129,6 +128,13 @@ def _fenced_writes(tables: Tables) -> Iterator[str]:
     for before, after in pairwise(tables.events):
         if before["user_id"] == after["user_id"] and after["id"] != before["id"] + 1:
             yield f"a gap in the events of {after['user_id']} after {before['id']}"
+
+
+async def until_heard(tables: Tables, client: Client) -> None:
+    """Give subscribers the time of a lost connection and a lost wake-up."""
+    deadline = Clock.monotonic() + SETTLED_S
+    while list(_missed(tables, client)) and Clock.monotonic() < deadline:
+        await asyncio.sleep(0.1)
 
 
 def _missed(tables: Tables, client: Client) -> Iterator[str]:

@@ -122,7 +122,7 @@ async def open_stage(
     web_module: Sequence[str] = SERVICE,
     worker_module: Sequence[str] = SERVICE,
 ) -> AsyncIterator[Stage]:
-    """Everything started and at work; the logs of all processes lie in `folder`. The modules are what runs in place of `server`."""
+    """Everything started and at work, with its logs in `folder`. The modules are what runs in place of `server`."""
     async with AsyncExitStack() as stack:
         postgres = Postgres(folder / "postgres")
         stack.push_async_callback(postgres.aclose)

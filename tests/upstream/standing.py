@@ -68,5 +68,5 @@ async def open_standin(
 ) -> AsyncIterator[Standing]:
     clock = clock_starting_at(now)
     app = create_sahha_standin(clock, crowd=crowd, token_life=token_life, webhooks=webhooks)
-    async with serve_standin(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with serve_standin(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
         yield Standing(url, clock, http)

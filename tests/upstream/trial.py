@@ -163,7 +163,7 @@ async def open_trial(
     """The product, and the weeks of the people `warm` read and stored while all was well."""
     async with (
         open_product(database_url, at=at, worker=worker, crowd=crowd, sahha_url=sahha_url, **{**PATIENT, **settings}) as product,
-        httpx.AsyncClient(base_url=product.standin_url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=product.standin_url, trust_env=False, timeout=60) as http,
     ):
         trial = Trial(product, http)
         for person in warm:

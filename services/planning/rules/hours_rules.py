@@ -93,7 +93,8 @@ def _frames_broken(plan: DayPlan, situation: Situation) -> list[Violation]:
     if any(block.end != after.start for block, after in zip(plan.blocks, plan.blocks[1:], strict=False)):
         return [Violation("The blocks did not follow each other.")]
     day = situation.hours.day
-    opening = max(day.start, situation.open_from)
+    # A block in which something was done before the new waking begins before it.
+    opening = min((max(day.start, situation.open_from), *(frame.start for frame in situation.frames if frame.kept is None)))
     closing = max((day.end, *(frame.end for frame in situation.frames)))
     if any((block.start < opening and block.kept is None) or block.end > closing for block in plan.blocks):
         return [Violation("A block lay outside what is left of the day.")]
@@ -116,6 +117,11 @@ def _night_too_short(_plan: DayPlan, situation: Situation) -> list[Violation]:
     if hours.night >= hours.need or hours.late:
         return []
     return [Violation("The night after this day would be too short.")]
+
+
+def _night_is_settled(plan: DayPlan, _violation: Violation, _situation: Situation) -> DayPlan:
+    """Lights out is moved before anything is planned; a plan that still breaks it never leaves."""
+    return plan
 
 
 def _night_kept(_plan: DayPlan, situation: Situation) -> Verdict:
@@ -203,6 +209,7 @@ HOURS_RULES = (
         applies="always",
         explain=_night_kept,
         violations=_night_too_short,
+        repair=_night_is_settled,
     ),
     Rule(
         id="time",
