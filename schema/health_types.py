@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from schema.enums import DataSource, DataState
-from schema.pages import PageInfo, edges, nodes, page_info
+from schema.pages import PageInfo
 from schema.problems import HealthDataUnavailable, NotFound
 from services.domain import outcomes
 
@@ -67,9 +67,9 @@ class BiomarkerEdge:
 
 @strawberry.type(description="A page of a person's biomarker rows, newest first.")
 class BiomarkerConnection:
-    edges = strawberry.field(resolver=edges, graphql_type=list[BiomarkerEdge], description="The page, each with its cursor.")
-    nodes = strawberry.field(resolver=nodes, graphql_type=list[Biomarker], description="The page, without cursors.")
-    page_info = strawberry.field(resolver=page_info, graphql_type=PageInfo, description="Where this page stands in the list.")
+    edges: list[BiomarkerEdge] = strawberry.field(description="The page, each with its cursor.")
+    nodes: list[Biomarker] = strawberry.field(description="The page, without cursors.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
     total_count: int = strawberry.field(description="Rows of the whole list, as it is now.")
     source: DataSource = strawberry.field(description="Where the page came from.")
     as_of: dt.datetime | None = strawberry.field(description="When Sahha last told all of this person; null: never.")
@@ -83,9 +83,9 @@ class ScoreEdge:
 
 @strawberry.type(description="A page of a person's scores, newest first.")
 class ScoreConnection:
-    edges = strawberry.field(resolver=edges, graphql_type=list[ScoreEdge], description="The page, each with its cursor.")
-    nodes = strawberry.field(resolver=nodes, graphql_type=list[Score], description="The page, without cursors.")
-    page_info = strawberry.field(resolver=page_info, graphql_type=PageInfo, description="Where this page stands in the list.")
+    edges: list[ScoreEdge] = strawberry.field(description="The page, each with its cursor.")
+    nodes: list[Score] = strawberry.field(description="The page, without cursors.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
     total_count: int = strawberry.field(description="Scores of the whole list, as it is now.")
     source: DataSource = strawberry.field(description="Where the page came from.")
     as_of: dt.datetime | None = strawberry.field(description="When Sahha last told all of this person; null: never.")

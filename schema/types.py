@@ -19,7 +19,7 @@ from schema.enums import (
     TaskStatus,
     TaskType,
 )
-from schema.pages import PageInfo, edges, nodes, page_info
+from schema.pages import PageInfo
 from schema.problems import IdempotencyKeyReused, InvalidInput, NotCancellable, NotFound, Problem, QuotaExceeded
 from services.domain import outcomes
 
@@ -169,9 +169,9 @@ class RoutineEdge:
 
 @strawberry.type(description="A page of a person's routines, newest first.")
 class RoutineConnection:
-    edges = strawberry.field(resolver=edges, graphql_type=list[RoutineEdge], description="The page, each with its cursor.")
-    nodes = strawberry.field(resolver=nodes, graphql_type=list[Routine], description="The page, without cursors.")
-    page_info = strawberry.field(resolver=page_info, graphql_type=PageInfo, description="Where this page stands in the list.")
+    edges: list[RoutineEdge] = strawberry.field(description="The page, each with its cursor.")
+    nodes: list[Routine] = strawberry.field(description="The page, without cursors.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
 
 @strawberry.type(

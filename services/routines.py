@@ -229,7 +229,7 @@ class RoutineService:
         except TakenOver:
             self._metrics.fenced.inc()
             log.warning("[ROUTINE] Another attempt took over", routine=str(routine_id))
-            return None
+            return retry_delay_s(1)  # to see that the other one ends it: the queue may have given this one the job back by now
 
     async def _attempt(self, attempt: store.Attempt) -> float | None:
         """One attempt; the seconds until the next one if it has to be."""

@@ -86,6 +86,10 @@ class ServiceProcess:
         answer: dict[str, Any] = response.json()
         return answer
 
+    def stop_reading(self) -> None:
+        """Whoever read what it prints is gone."""
+        self.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+
     async def end_standin(self) -> None:
         """An outage of Sahha: the stand-in's process is ended, as the banner says, and gone when this returns."""
         pid = self.standin_pid

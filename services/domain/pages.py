@@ -1,9 +1,25 @@
 """Pages of a list that grows at its head while it is read."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+
+
+class PageInfo(NamedTuple):
+    """Where a page stands in its list; the cursors are those of its first and last item, `None` when it is empty."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+class Edge(NamedTuple, Generic[T]):
+    """An item at its place in a list."""
+
+    cursor: str
+    node: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +30,16 @@ class Page(Generic[T]):
     cursors: tuple[str, ...]
     has_next: bool
     has_previous: bool
+
+    @property
+    def nodes(self) -> tuple[T, ...]:
+        return self.items
+
+    @property
+    def edges(self) -> tuple[Edge[T], ...]:
+        return tuple(Edge(cursor, item) for cursor, item in zip(self.cursors, self.items, strict=True))
+
+    @property
+    def page_info(self) -> PageInfo:
+        first, last = (self.cursors[0], self.cursors[-1]) if self.cursors else (None, None)
+        return PageInfo(self.has_next, self.has_previous, first, last)

@@ -165,7 +165,7 @@ def write_task(choice: Choice, situation: Situation, told: set[FactKey] | None =
     if before is not None and _says_the_same(task, before.start_time, before.end_time, before.evidence):
         # Words that rest on the same values at the same time stand, whoever wrote them.
         told |= {fact.key for fact in facts if sentence(fact, situation) in before.description}
-        return replace(task, title=before.title, description=before.description, evidence=before.evidence)
+        return replace(task, title=before.title, description=before.description)
     words = plain_text(template, task.minutes)
     untold = next((fact for fact in facts if fact.key not in told), None)
     if untold is not None:

@@ -56,8 +56,13 @@ async def read_settled(stage: Stage) -> Tables:
                 settled_s = waited_s
                 break
             await asyncio.sleep(0.05)
-        found = [await connection.fetch(sql) for sql in (KEYS, ROUTINES, EVENTS, JOBS)]
-        return Tables(*found, settled_s)
+        return Tables(
+            keys=await connection.fetch(KEYS),
+            routines=await connection.fetch(ROUTINES),
+            events=await connection.fetch(EVENTS),
+            jobs=await connection.fetch(JOBS),
+            settled_s=settled_s,
+        )
     finally:
         await connection.close(timeout=5)
 

@@ -80,7 +80,7 @@ class Client:
     async def watch_backlog(self) -> None:
         """Know how many routines are unfinished, as far as the database can be asked."""
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 connection = await asyncpg.connect(self.stage.postgres.url, timeout=2, command_timeout=2)
                 try:
                     while True:

@@ -15,6 +15,8 @@ from tests.crash.stage import HEARTBEAT_TIMEOUT_S, Slot, Stage
 Script = Callable[[Stage, random.Random], Awaitable[int]]
 """Plays its faults and gives their number."""
 FROZEN_S = 2.25 * HEARTBEAT_TIMEOUT_S
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection attempt ends in while PostgreSQL is gone, or busy with coming back."""
 SESSIONS = """
 select pid from pg_stat_activity where application_name like 'firstlight%' and datname = current_database()
 """
@@ -80,7 +82,7 @@ async def restart(stage: Stage, chance: random.Random) -> None:
 
 async def kill_a_backend(stage: Stage, chance: random.Random) -> None:
     """SIGKILL to one session: PostgreSQL ends all of them then, and recovers. Nothing where it is still busy recovering."""
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(*AWAY):
         connection = await asyncpg.connect(stage.postgres.url, timeout=5)
         try:
             pids = [row["pid"] for row in await connection.fetch(SESSIONS)]

@@ -3,12 +3,12 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import asyncpg
 
-import services.container
 from server.cli import app
+from services import container
 from services.store import routines
 from services.store.database import Database
 
@@ -33,22 +33,22 @@ class HastyDatabase(Database):
         except BaseException:
             await opened.__aexit__(*sys.exc_info())
             raise
-        committing = asyncio.ensure_future(asyncio.sleep(HASTE_S))
-        committing.add_done_callback(lambda _: _later(opened.__aexit__(None, None, None)))
+        late = asyncio.ensure_future(_commit_late(opened))
+        LATE.add(late)
+        late.add_done_callback(LATE.discard)
 
 
-def _later(work: object) -> None:
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    LATE.add(task)
-    task.add_done_callback(LATE.discard)
+LATE: set[asyncio.Future[None]] = set()
 
 
-LATE: set[object] = set()
+async def _commit_late(opened: AbstractAsyncContextManager[asyncpg.Connection]) -> None:
+    await asyncio.sleep(HASTE_S)
+    await opened.__aexit__(None, None, None)
 
 
 def hasty() -> None:
     """A request is acknowledged before it is durable."""
-    services.container.Database = HastyDatabase  # type: ignore[misc]
+    setattr(container, "Database", HastyDatabase)  # noqa: B010 - what the container builds services on
 
 
 MUTANTS: dict[str, Callable[[], None]] = {"without-fence": without_fence, "hasty": hasty}

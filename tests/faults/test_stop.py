@@ -84,7 +84,7 @@ async def test_open_streams_do_not_hold_up_a_stop(tmp_path: Path, database_url: 
     async with service_process(tmp_path / "data", CLOCK=CLOCK, DATABASE_URL=database_url) as service:
         host, port = service.url.removeprefix("http://").split(":")
         async with subscribed(service.url, service.service_key, "sandbox-avery", None) as socket:
-            socket.transport.pause_reading()  # type: ignore[attr-defined]
+            socket.transport.pause_reading()
             _reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(
                 b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"

@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from services.domain.routine import TaskType
+from services.domain.routine import Condition, TaskType
+from services.planning.goals import Goal
 from services.planning.library import LIBRARY
-from services.planning.library.template import ARCHETYPES, Anchor, Effort, TaskTemplate
+from services.planning.library.template import ARCHETYPES, Anchor, Contra, Effort, TaskTemplate
 from services.planning.rules import RULES
 
 RULE_IDS = {rule.id for rule in RULES}
@@ -14,7 +15,7 @@ RULE_IDS = {rule.id for rule in RULES}
 
 def test_it_is_large_enough_and_covers_every_type() -> None:
     per_type = Counter(template.type for template in LIBRARY)
-    assert len(LIBRARY) >= 45
+    assert len(LIBRARY) >= 120
     assert set(per_type) == set(TaskType)
     assert min(per_type.values()) >= 4
 
@@ -52,6 +53,27 @@ def test_texts_are_plain_sentences(template: TaskTemplate) -> None:
     assert len(template.title) <= 45
     assert "!" not in template.text + template.title
     assert template.text.replace("{minutes}", "").count("{") == 0
+
+
+@pytest.mark.parametrize("template", LIBRARY, ids=lambda template: template.key)
+def test_hard_effort_is_training_and_keeps_its_rules(template: TaskTemplate) -> None:
+    if template.effort is Effort.HARD:
+        assert template.role == "training"
+        assert {"ex.late", "effort.one"} <= set(template.rules)
+    if template.effort >= Effort.MODERATE:
+        assert "ex.late" in template.rules
+        assert {Contra.SICK, Contra.INJURED, Contra.LATE} <= template.against
+
+
+def test_every_goal_and_every_condition_has_its_tasks() -> None:
+    goals = Counter(goal for template in LIBRARY for goal in template.goals)
+    assert all(goals[goal] >= 5 for goal in Goal)
+    conditions = Counter(condition for template in LIBRARY for condition in template.conditions)
+    assert all(conditions[condition] >= 1 for condition in Condition if condition is not Condition.WELL)
+
+
+def test_nothing_for_the_unwell_is_an_effort() -> None:
+    assert all(template.effort <= Effort.LIGHT for template in LIBRARY if template.conditions)
 
 
 def test_every_day_can_move_gently() -> None:

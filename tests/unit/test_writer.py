@@ -25,7 +25,7 @@ from services.planning.rules import RULES, Strength
 from services.planning.writer import CHECK, Words, Writer, WrittenBlock
 from services.planning.writer_manuscript import Manuscript
 from tests.unit.plan_people import MORNING, ask, at, nobody, rested, short_sleeper
-from tests.unit.test_plan_properties import requests
+from tests.unit.plan_requests import requests
 from tests.upstream.model import PERSON, Written, write_all
 
 Output = BlockText | SummaryText | ModelUsage

@@ -121,6 +121,7 @@ create table behaviour_labels (
     received_at    timestamptz not null,
     primary key (user_id, name, periodicity, start_at)
 ) with (fillfactor = 80);
+create index behaviour_labels_age on behaviour_labels using brin (end_at) with (autosummarize = on);
 comment on table behaviour_labels is 'what Sahha calls archetypes: how a person lived over a week or a month';
 
 create table rejected_records (

@@ -1,0 +1,101 @@
+"""A worker dies after each of its steps in turn (reliability.md, P2): the next one ends what it began, once."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from services.store.migrations import migrate
+from tests.cluster import open_cluster
+from tests.faults.asking import request
+from tests.postgres import Postgres
+from tests.product import Product, open_product
+
+pytestmark = pytest.mark.crash
+
+ROOT = Path(__file__).parents[2]
+MOST_STEPS = 400
+ANSWER_S = 60
+TIME_PASSES = "update pgqueuer set heartbeat = heartbeat - interval '1 minute', execute_after = now() where status = 'picked'"
+ENDS = "select routine_id, count(*) from events where kind in ('READY', 'FAILED') group by routine_id"
+GAPS = """
+select count(*) from (select id - row_number() over (partition by user_id order by id) as gap from events) as e where gap <> 0
+"""
+
+
+class Forks:
+    """The process that makes workers."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def worker(self, last_step: int) -> int:
+        """The exit code of a worker that dies after this step; 0 lives."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{last_step}\n".encode())
+        async with asyncio.timeout(ANSWER_S):
+            return int(await self._process.stdout.readline())
+
+
+@asynccontextmanager
+async def forks(database_url: str, sahha_url: str) -> AsyncIterator[Forks]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.crash.points", database_url, sahha_url),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield Forks(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(ANSWER_S):
+            await process.wait()
+
+
+async def die(workers: Forks, product: Product, step: int) -> bool:
+    """A routine whose worker dies after a step, and which the next one ends. False: no worker takes as many steps."""
+    await product.services.routines.request(request(f"tap-{step}"))
+    code = await workers.worker(step)
+    async with product.services.database.connection() as connection:
+        await connection.execute(TIME_PASSES)
+        assert code in {0, -signal.SIGKILL}
+        assert await workers.worker(0) == 0
+        ends = await connection.fetch(ENDS)
+        assert await connection.fetchval("select count(*) from routines") == len(ends)
+        assert {row["count"] for row in ends} == {1}
+        assert await connection.fetchval("select count(*) from routines where status <> 'READY'") == 0
+        assert await connection.fetchval(GAPS) == 0
+        await connection.execute("delete from pgqueuer where entrypoint <> 'GENERATE_ROUTINE'")
+    return code != 0
+
+
+async def test_a_worker_may_die_after_any_step(
+    open_folder: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stride = int(pytestconfig.getoption("--stride"))
+    postgres = Postgres(open_folder / "postgres")
+    await postgres.start()
+    try:
+        await migrate(postgres.url)
+        async with (
+            open_cluster(open_folder, postgres.url) as cluster,
+            open_product(postgres.url) as product,
+            forks(postgres.url, cluster.standin_url) as workers,
+        ):
+            step = 1
+            while await die(workers, product, step):
+                step += stride
+                assert step < MOST_STEPS
+    finally:
+        await postgres.aclose()
+    with capsys.disabled():
+        print(f"\n  {step - 1} steps, every {stride}. of them tried")  # noqa: T201
+    assert step > stride
