@@ -47,6 +47,8 @@ STORE_PAUSE_S = 2.0
 """A job that lost the database is tried again within this time: what it waits for is ours, and nobody is pressed by it."""
 CONNECT_TIMEOUT_S = 3.0
 SILENT_AFTER_S = 10.0
+WEBHOOK_PAUSE_S = 0.5
+"""Events that come within this time are applied together."""
 WEBHOOK_POLL_S = 2.0
 """How long an event waits that a process without a worker has received."""
 
@@ -240,6 +242,7 @@ class Worker:
                 log.exception("[WEBHOOK] Events could not be applied")
                 await asyncio.sleep(STORE_PAUSE_S)
             await webhooks.arrived(WEBHOOK_POLL_S)
+            await asyncio.sleep(WEBHOOK_PAUSE_S)
 
     async def _sweep(self) -> None:
         while True:

@@ -19,6 +19,8 @@ from services.errors import Unavailable
 from services.store.migrations import MigrationError, pending
 
 PING_TIMEOUT_S = 2.0
+WRITES = "writes"
+"""The check that a read-only or full database fails: what is stored is still served."""
 
 
 async def health(request: Request) -> Response:
@@ -33,10 +35,11 @@ async def live(_request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """200 when a request would be served to its end, else 503."""
+    """200 when a request would be served to its end, else 503. Where only writes are refused: degraded, and still 200."""
     checks = await _checks(request)
-    good = all(checks.values())
-    return JsonResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
+    good = all(holds for name, holds in checks.items() if name != WRITES)
+    status = "not ready" if not good else "ready" if checks[WRITES] else "degraded"
+    return JsonResponse({"status": status, "checks": checks}, 200 if good else 503)
 
 
 async def metrics(request: Request) -> Response:
@@ -56,7 +59,7 @@ ROUTES = [
 async def _checks(request: Request) -> dict[str, bool]:
     """What has to hold. The worker counts where this process has one."""
     reachable, migrated = await _ping(request.state.services)
-    checks = {"database": reachable, "migrations": migrated}
+    checks = {"database": reachable, "migrations": migrated, WRITES: not request.state.services.database.writes_refused}
     if request.state.worker is not None:
         checks["worker"] = request.state.worker.working
     return checks

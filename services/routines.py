@@ -184,16 +184,15 @@ class RoutineService:
 
     async def read(self, routine_id: RoutineId, owner: UserId | None) -> Routine | None:
         """A routine of `owner`, or of anybody for `None`. Somebody else's and one that does not exist: `None`."""
-        async with self._database.connection() as connection:
-            return await store.read(connection, routine_id, owner, self._clock.now())
+        return await self._database.read(lambda connection: store.read(connection, routine_id, owner, self._clock.now()))
 
     async def page(self, user_id: UserId, first: int, after: str | None) -> Page[Routine]:
         """A person's routines, newest first. Raises `BadUserInput` for a cursor that no page gave out."""
         position = None
         if after is not None and (position := load_cursor(after)) is None:
             raise BadUserInput("Not a cursor of this list.", field=("after",))
-        async with self._database.connection() as connection:
-            return await store.page(connection, user_id, first, position, self._clock.now())
+        now = self._clock.now()
+        return await self._database.read(lambda connection: store.page(connection, user_id, first, position, now))
 
     async def wait(self, routine_id: RoutineId, seconds: float) -> Routine:
         """The routine when it is final, or as far as it is after `seconds`, or when the process is asked to stop.

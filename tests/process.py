@@ -44,6 +44,10 @@ class ServiceProcess:
         return self._shown(r"service key\s+(\S+)")
 
     @property
+    def standin_url(self) -> str:
+        return self._shown(r"(http://127\.0\.0\.1:\d+) \(an outage")
+
+    @property
     def standin_pid(self) -> int:
         return int(self._shown(r"kill (\d+)"))
 

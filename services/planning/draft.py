@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from services.domain.routine import TaskType
+from services.domain.routine import Archetype, TaskType
 from services.planning.counts import PER_BLOCK, demanding_allowed, wanted
 from services.planning.day_plan import DayPlan, Situation
 from services.planning.library import LIBRARY
@@ -17,10 +17,13 @@ from services.planning.limits import admissible
 from services.planning.recovery import Energy, Need
 from services.planning.skeleton import EVENING, MORNING, PEAK, SLUMP, WIND_DOWN, Frame
 from services.planning.timeline import Slot, Timeline
-from services.planning.value import value
+from services.planning.value import served, value
 from services.planning.wording import Choice, write_day
 
 SAME_TYPE_IN_BLOCK = 2
+LIVES_FOR = {Archetype.CONNECTED_EXPLORER: TaskType.SOCIAL}
+UNHURRIED = frozenset({Archetype.FOUNDATION_BUILDER, Archetype.RESILIENCE_REBUILDER})
+"""Archetypes whose demanding tasks stay of a middle length on a good day too."""
 ONE_IN_BLOCK = frozenset({TaskType.SOCIAL})
 DINNER = "dinner"
 """The meal that is eaten after work, where there is an after."""
@@ -32,7 +35,8 @@ def draft(situation: Situation) -> DayPlan:
     """A day that keeps the rules by construction; the verifier has the last word. Of a replan, what is left of the day."""
     timeline = Timeline(situation)
     quotas = _quotas(situation, timeline)
-    candidates = ranked(situation)
+    candidates = _true_to_archetype(ranked(situation), situation)
+    _choose(candidates, quotas, timeline, situation, varied=True)
     _choose(candidates, quotas, timeline, situation)
     _choose(candidates, _second_chances(quotas, timeline, situation), timeline, situation)
     _improve(timeline, situation)
@@ -46,6 +50,17 @@ def ranked(situation: Situation) -> tuple[TaskTemplate, ...]:
     return tuple(
         sorted(fitting, key=lambda template: (not template.meal, not template.anchor, -value(template, situation), template.key))
     )
+
+
+def _true_to_archetype(candidates: Sequence[TaskTemplate], situation: Situation) -> Sequence[TaskTemplate]:
+    """The best task of what an archetype lives for right after the anchors, whatever else the day calls for."""
+    kind = LIVES_FOR.get(situation.inputs.archetype)
+    own = next((template for template in candidates if template.type is kind and not template.anchor), None)
+    if own is None:
+        return candidates
+    others = [template for template in candidates if template is not own]
+    anchors = sum(template.anchor for template in others)
+    return (*others[:anchors], own, *others[anchors:])
 
 
 def _open_total(situation: Situation) -> int:
@@ -85,8 +100,13 @@ def _second_chances(quotas: list[int], timeline: Timeline, situation: Situation)
     return [min(most[index], placed[index] + short) if short > 0 else placed[index] for index in range(len(situation.frames))]
 
 
-def _choose(candidates: Sequence[TaskTemplate], quotas: list[int], timeline: Timeline, situation: Situation) -> None:
-    """Puts the most valuable tasks that still fit into blocks with quota left, until as many as wanted are placed."""
+def _choose(
+    candidates: Sequence[TaskTemplate], quotas: list[int], timeline: Timeline, situation: Situation, *, varied: bool = False
+) -> None:
+    """Puts the most valuable tasks that still fit into blocks with quota left, until as many as wanted are placed.
+
+    `varied` leaves out what serves only rules that others serve already.
+    """
     total = _open_total(situation)
     demanding = demanding_allowed(situation)
     for template in candidates:
@@ -96,6 +116,8 @@ def _choose(candidates: Sequence[TaskTemplate], quotas: list[int], timeline: Tim
         if template.key in timeline.present or (
             template.role is not None and any(other.role == template.role for other in present)
         ):
+            continue
+        if varied and not template.anchor and served(template, present):
             continue
         if template.demanding and sum(other.demanding for other in present) >= demanding:
             continue
@@ -147,7 +169,8 @@ def _minutes(template: TaskTemplate, situation: Situation) -> int:
     middle = (least + most) // 2 // 5 * 5
     if template.demanding:
         gentle = situation.energy is Energy.LOW or situation.careful
-        return least if gentle else most if situation.energy is Energy.HIGH else middle
+        eager = situation.energy is Energy.HIGH and situation.inputs.archetype not in UNHURRIED
+        return least if gentle else most if eager else middle
     return most if Need.REST in template.suits and situation.energy is Energy.LOW else middle
 
 

@@ -1,5 +1,7 @@
 """What a task is worth to this person on this day."""
 
+from collections import Counter
+from collections.abc import Iterable
 from zlib import crc32
 
 from services.planning.day_plan import Situation
@@ -17,8 +19,10 @@ BALANCE_FOR_SENIORS = 0.5
 """Balance on three days a week and more from 65 on (rule ex.str)."""
 STRAINS_A_TIRED_PERSON = 0.5
 BACKED = 0.15
-BACKED_BY = frozenset({"meal.walk", "sit.break", "light.day", "light.eve", "ex.week", "ex.str"})
+BACKED_BY = frozenset({"meal.walk", "sit.break", "light.day", "light.eve", "ex.week"})
 """Rules with a source that speak for a task; it goes before one that is merely pleasant."""
+OFTEN_ENOUGH = {"sit.break": 2}
+"""How many tasks of a day serve such a rule before others come first; one where nothing is said."""
 VARIETY = 0.15
 """The most that the calendar day moves a task's value, so that not all days are alike."""
 
@@ -31,6 +35,13 @@ LIKES = {
     "sport_oriented": Goal.ENDURANCE,
 }
 """What kind of exercise Sahha's label `primary_exercise_type` says a person takes."""
+
+
+def served(template: TaskTemplate, present: Iterable[TaskTemplate]) -> bool:
+    """Whether every rule that speaks for a task has what it asks for already; never for a task that none speaks for."""
+    backing = BACKED_BY & set(template.rules)
+    counts = Counter(rule for other in present for rule in other.rules)
+    return bool(backing) and all(counts[rule] >= OFTEN_ENOUGH.get(rule, 1) for rule in backing)
 
 
 def value(template: TaskTemplate, situation: Situation) -> float:

@@ -6,17 +6,20 @@ anything but the database belongs inside.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 import databases
 import orjson
 import structlog
 
+from services.clock import Clock
 from services.errors import Unavailable
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -43,6 +46,11 @@ PASSING_STATES = frozenset(
         "57014",  # statement timeout
     }
 )
+
+
+WRITES_REFUSED = frozenset({"25006", "53100"})
+"""SQLSTATE: read-only, disk full. What is stored can still be read."""
+REFUSAL_REMEMBERED_S = 30.0
 
 
 def store_unavailable(error: BaseException) -> bool:
@@ -103,6 +111,12 @@ class Database:
             },
         )
         self._pool: asyncpg.Pool | None = None
+        self._refused_at: float | None = None
+
+    @property
+    def writes_refused(self) -> bool:
+        """Within the last REFUSAL_REMEMBERED_S the database took no write, being read-only or full, while it may well be read."""
+        return self._refused_at is not None and Clock.monotonic() - self._refused_at < REFUSAL_REMEMBERED_S
 
     @classmethod
     @asynccontextmanager
@@ -142,11 +156,17 @@ class Database:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
             try:
                 yield connection
+            except asyncpg.InterfaceError as error:
+                if _ended(connection):
+                    raise Unavailable from error
+                raise
             finally:
                 await _give_back(pool, connection)
         except Exception as error:
             # `disconnect` takes connections away from those who hold one.
             taken_away = self._pool is not pool and isinstance(error, asyncpg.InterfaceError)
+            if getattr(error, "sqlstate", None) in WRITES_REFUSED:
+                self._refused_at = Clock.monotonic()
             if taken_away or store_unavailable(error):
                 raise Unavailable from error
             raise
@@ -157,10 +177,36 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    async def read(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """What `work` reads, asked once more where its connection broke meanwhile: for statements that change nothing."""
+        try:
+            async with self.connection() as connection:
+                return await work(connection)
+        except Unavailable as error:
+            if not _broke(error.__cause__):
+                raise
+        async with self.connection() as connection:
+            return await work(connection)
+
     async def ping(self) -> None:
         """Returns when the database answers. Raises `Unavailable`."""
         async with self.connection() as connection:
             await connection.fetchval("select 1", timeout=PING_TIMEOUT_S)
+
+
+def _ended(connection: asyncpg.Connection) -> bool:
+    """Whether a connection that is still held has ended: asyncpg takes it away from its holder, as it does on giving it back."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+def _broke(error: BaseException | None) -> bool:
+    """Whether a connection ended under a statement. A database that is too slow or too busy is not asked again at once."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate).startswith(("08", "57P"))
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | ConnectionError)
 
 
 async def _give_back(pool: asyncpg.Pool, connection: asyncpg.Connection) -> None:

@@ -126,8 +126,9 @@ async def announcements(connection: asyncpg.Connection, user_id: UserId, after: 
 
 PROGRESS = """
 select id, kind, at, routine_id, payload from events
-where user_id = $1 and id > $2 and routine_id = $3 order by id limit $4
+where user_id = $1 and id > $2 and routine_id = $3 and kind in ('READY', 'FAILED', 'STAGE', 'BLOCK') order by id limit $4
 """
+"""Kinds that a newer release writes are passed over by this one."""
 
 
 async def progress(

@@ -60,19 +60,27 @@ async def count(connection: asyncpg.Connection, fates: Iterable[tuple[datetime, 
         await connection.execute(COUNT, *zip(*rows, strict=True))
 
 
-TAKE_PERSON = "select user_id from webhook_inbox where kept_for is null order by id limit 1 for update skip locked"
+NEWEST = "select id from webhook_inbox where kept_for is null order by id desc limit 1"
+TAKE_PERSON = """
+select user_id from webhook_inbox where kept_for is null and id <= $1 order by id limit 1 for update skip locked
+"""
 TAKE = """
 select id, event_type, body, received_at from webhook_inbox
-where user_id = $1 and kept_for is null order by id limit $2 for update skip locked
+where user_id = $1 and kept_for is null and id <= $2 order by id limit $3 for update skip locked
 """
 
 
-async def take(connection: asyncpg.Connection, limit: int) -> tuple[UserId, list[WaitingEvent]] | None:
-    """Somebody's waiting events, the oldest first, locked until the transaction ends; `None` when none waits."""
-    user_id = await connection.fetchval(TAKE_PERSON)
+async def newest_waiting(connection: asyncpg.Connection) -> int | None:
+    """The number of the event that came last of those that wait; `None` when none does."""
+    return await connection.fetchval(NEWEST)  # type: ignore[no-any-return]
+
+
+async def take(connection: asyncpg.Connection, up_to: int, limit: int) -> tuple[UserId, list[WaitingEvent]] | None:
+    """Somebody's waiting events up to a number, the oldest first, locked until the transaction ends; `None`: none is left."""
+    user_id = await connection.fetchval(TAKE_PERSON, up_to)
     if user_id is None:
         return None
-    rows = await connection.fetch(TAKE, user_id, limit)
+    rows = await connection.fetch(TAKE, user_id, up_to, limit)
     return UserId(user_id), [WaitingEvent(row["id"], row["event_type"], row["body"], row["received_at"]) for row in rows]
 
 

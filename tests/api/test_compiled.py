@@ -161,7 +161,7 @@ def build_schema_once() -> FirstlightSchema:
     return SCHEMA
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(query=operations(), on=st.booleans(), off=st.booleans())
 async def test_every_selection_gives_the_same_bytes(objects: dict[str, Any], query: str, on: bool, off: bool) -> None:
     ordinary, generated, ready = await both(query, {"on": on, "off": off, "first": 20}, context_of(objects))

@@ -13,7 +13,7 @@ from tests.api.conftest import NO_SAHHA, running
 async def test_without_a_database_it_is_alive_and_not_ready(edge: Api) -> None:
     assert (await edge.request("GET", "/livez", key=None)).status_code == 200
     ready = await edge.request("GET", "/readyz", key=None)
-    assert (ready.status_code, ready.json()["checks"]) == (503, {"database": False, "migrations": False})
+    assert (ready.status_code, ready.json()["checks"]) == (503, {"database": False, "migrations": False, "writes": True})
     health = await edge.request("GET", "/api/health", key=None)
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
 
@@ -21,13 +21,16 @@ async def test_without_a_database_it_is_alive_and_not_ready(edge: Api) -> None:
 async def test_with_a_database_that_is_not_migrated_it_is_not_ready(empty_database_url: str) -> None:
     async with running(empty_database_url, NO_SAHHA, Clock(), worker="off", scheduler="off") as api:
         ready = await api.request("GET", "/readyz", key=None)
-        assert (ready.status_code, ready.json()["checks"]) == (503, {"database": True, "migrations": False})
+        assert (ready.status_code, ready.json()["checks"]) == (503, {"database": True, "migrations": False, "writes": True})
 
 
 async def test_with_everything_it_is_ready(database_url: str) -> None:
     async with running(database_url, NO_SAHHA, Clock()) as api:
         ready = await api.until_ready()
-        assert ready.json() == {"status": "ready", "checks": {"database": True, "migrations": True, "worker": True}}
+        assert ready.json() == {
+            "status": "ready",
+            "checks": {"database": True, "migrations": True, "writes": True, "worker": True},
+        }
         health = await api.request("GET", "/api/health", key=None)
         assert (health.status_code, health.json()["status"]) == (200, "healthy")
 

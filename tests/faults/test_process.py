@@ -124,10 +124,11 @@ async def test_it_serves_on_when_the_disk_of_its_log_is_full(tmp_path: Path, dat
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "PORT": str(port), "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path / "data")}
-    with Path("/dev/full").open("wb") as full:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", "serve"), env=environment, cwd=tmp_path, stdout=full, stderr=full
-        )
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server", "serve"), env=environment, cwd=tmp_path, stdout=full, stderr=full
+    )
+    os.close(full)
     try:
         await until_ready(f"http://127.0.0.1:{port}")
         assert process.returncode is None

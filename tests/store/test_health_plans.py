@@ -75,8 +75,9 @@ STATEMENTS: dict[str, tuple[str, tuple[object, ...]]] = {
     "the newest labels": (labels.NEWEST, (PERSON,)),
     "an asked person": (people.READ, (PERSON,)),
     "lost syncs": (people.LOST_SYNCS, (NOW, 100)),
-    "whose events wait": (webhooks.TAKE_PERSON, ()),
-    "a person's events": (webhooks.TAKE, (PERSON, 500)),
+    "the newest event": (webhooks.NEWEST, ()),
+    "whose events wait": (webhooks.TAKE_PERSON, (10_000_000,)),
+    "a person's events": (webhooks.TAKE, (PERSON, 10_000_000, 500)),
 }
 SMALL = {"people", "pgqueuer"}
 """Tables of which a few hundred rows are here: read through, whatever the index."""

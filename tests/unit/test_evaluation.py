@@ -42,7 +42,9 @@ def test_cases_have_their_own_ids_and_sources() -> None:
 
 def test_the_commands_print_and_judge() -> None:
     runner = CliRunner(env={"COLUMNS": "200"})
-    judged, listed, page = (runner.invoke(app, words) for words in (["evaluate"], ["rules"], ["evaluate", "--days"]))
+    judged, listed, page = (
+        runner.invoke(app, words) for words in (["evaluate", "--planner", "draft"], ["rules"], ["evaluate", "--days"])
+    )
     assert judged.exit_code == listed.exit_code == page.exit_code == 0
     assert "cases met" in judged.output
     assert all(rule.id in listed.output for rule in RULES)

@@ -65,7 +65,7 @@ COMPANY = (
         goals=frozenset({Goal.SOCIAL, Goal.MOOD}),
         facts=(FactKey.WELLBEING_SCORE,),
         role="reach-out",
-        suits=frozenset({Need.CALM}),
+        suits=frozenset({Need.REST, Need.CALM}),
         hours=SOCIABLE,
     ),
     TaskTemplate(
@@ -95,6 +95,7 @@ COMPANY = (
         goals=frozenset({Goal.SOCIAL, Goal.STRESS}),
         facts=(FactKey.WELLBEING_SCORE,),
         role="evening-company",
+        suits=frozenset({Need.REST, Need.CALM}),
         place=Place.FREE,
         hours=SOCIABLE,
         contra=frozenset({Contra.SICK}),

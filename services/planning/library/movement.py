@@ -115,6 +115,7 @@ MOVEMENT = (
         weights=weights(0.3, 0.6, 0.6, 0.7, 0.1, 0.4),
         goals=frozenset({Goal.ENDURANCE, Goal.ENERGY}),
         facts=(FactKey.STEPS, FactKey.ACTIVITY_SCORE),
+        role="break-late",
         rules=("ex.late",),
         suits=frozenset({Need.MOVEMENT}),
         impact=True,

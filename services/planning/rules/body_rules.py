@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from services.domain.routine import Condition
 from services.planning.day_plan import DayPlan, Situation
 from services.planning.library.template import Anchor, Caffeine, TaskTemplate
 from services.planning.limits import (
@@ -40,7 +41,9 @@ def _sitting_broken(plan: DayPlan, situation: Situation) -> Verdict:
     breaks = [task for task in plan.tasks if "sit.break" in task.template.rules]
     if breaks:
         return passed(f"{len(breaks)} movement break(s) in your working hours; between them stand up every half hour if you can.")
-    return not_applicable("There was no room for a movement break in what is left of your working hours.")
+    if situation.forbids_exertion or situation.condition is Condition.INJURED:
+        return not_applicable("This day asks for no movement.")
+    return not_applicable("Other tasks came first in what is left of your working hours; stand up every half hour if you can.")
 
 
 def _meal_walked(plan: DayPlan, situation: Situation) -> Verdict:
@@ -63,7 +66,7 @@ def _daylit(plan: DayPlan, _situation: Situation) -> Verdict:
 def _dimmed(plan: DayPlan, _situation: Situation) -> Verdict:
     if any("light.eve" in task.template.rules for task in plan.tasks):
         return passed("Lights go down or screens go off before bed.")
-    return not_applicable("There was no room for it in what is left of this day.")
+    return not_applicable("Other tasks came first in the last hours of this day; keep the lights low all the same.")
 
 
 def _napped(plan: DayPlan, situation: Situation) -> Verdict:
