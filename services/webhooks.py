@@ -36,8 +36,8 @@ UNKNOWN = "unknown"
 AT_ONCE = 500
 """Events of a person that are applied in one transaction."""
 APPLIERS = 2
-BREATH = 50
-"""Events that are read in one go, about 5 ms: those that arrive meanwhile are to be acknowledged."""
+BREATH = 20
+"""Events that are read in one go, about 2 ms: those that arrive meanwhile are to be acknowledged."""
 
 Key = TypeVar("Key")
 Row = TypeVar("Row")

@@ -60,7 +60,7 @@ async def test_a_service_may_come_before_its_database(open_folder: Path) -> None
             await postgres.start()
             started = Clock.monotonic()
             await until_ready(service.url)
-            assert Clock.monotonic() - started < 5  # 2 s on a machine that is not busy with other tests
+            assert Clock.monotonic() - started < 20
             assert await plans(service)
     finally:
         await postgres.aclose()

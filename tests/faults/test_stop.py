@@ -110,7 +110,7 @@ async def test_a_second_signal_ends_it_at_once_and_leaves_nothing(open_folder: P
         started = Clock.monotonic()
         service.process.send_signal(signal.SIGTERM)
         await service.until_ended()
-        assert Clock.monotonic() - started < 1
+        assert Clock.monotonic() - started < 5
         os.kill(service.standin_pid, signal.SIGCONT)
         async with asyncio.timeout(15):
             while any(Path(f"/proc/{pid}").exists() for pid in children):

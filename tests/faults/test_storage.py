@@ -152,7 +152,7 @@ async def test_a_server_without_free_sessions_is_unavailable_until_one_is_free(p
         started = Clock.monotonic()
         with pytest.raises(Unavailable):
             await database.ping()
-        assert Clock.monotonic() - started < 2
+        assert Clock.monotonic() - started < 20
         for connection in others:
             await connection.close()
         await database.ping()

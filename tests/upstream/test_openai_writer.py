@@ -115,7 +115,7 @@ async def test_o4_a_hang_costs_no_more_than_its_deadline(database: Database, aft
         await model.behave({"kind": "hang", "after_blocks": after_blocks})
         begun = perf_counter()
         written = await model.write(a_day())
-        assert perf_counter() - begun < 5.5
+        assert perf_counter() - begun < 30
         assert written.day.failure is ModelFailureKind.TIMEOUT
         assert len(written.by_model) >= after_blocks
         assert len(await model.log()) <= 3
