@@ -39,17 +39,17 @@ run: $(STAMP)  ## Start the service (ARGS="..." are handed to `firstlight serve`
 	@exec $(BIN)/firstlight serve $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="..." are handed to pytest)
-	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: $(STAMP)  ## Run everything that a change must pass: lint, format, types, import rules, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q -n 2
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 crash: $(STAMP)  ## Kill, freeze and cut off processes, then compare ledger and tables (ARGS="--kills 200 ..." plays more)
-	@$(BIN)/python -m pytest -q -m crash tests/crash $(ARGS)
+	@$(BIN)/python -m pytest -q -m crash tests/crash tests/faults $(ARGS)
 
 clean:  ## Remove what can be made again; data in DATA_DIR stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

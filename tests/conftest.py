@@ -156,3 +156,13 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
+
+
+WHOLE_PROCESSES = ("tests/faults/", "tests/jobs/test_processes.py", "tests/api/test_checklist.py")
+"""Tests that start services of their own. One worker plays them all, so that they do not take each other's time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(WHOLE_PROCESSES):
+            item.add_marker(pytest.mark.xdist_group("processes"))
