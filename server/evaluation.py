@@ -76,8 +76,10 @@ def planners() -> Mapping[str, PlanMaker]:
 
 def rules_command() -> None:
     """Print every rule that plans are checked against: its number, its source, when it applies and what is done about it."""
-    table = Table("rule", "", "what", "number", "applies when", "when broken", title=f"{len(RULES)} rules", show_lines=True)
-    table.add_column("source", overflow="fold")
+    table = Table(title=f"{len(RULES)} rules", show_lines=True)
+    table.add_column("rule", no_wrap=True)
+    for heading in ("", "what", "number", "applies when", "when broken", "source"):
+        table.add_column(heading, overflow="fold")
     for rule in RULES:
         table.add_row(rule.id, rule.strength.value, rule.statement, rule.number, rule.applies, rule.mending, rule.citation)
     console.print(table)

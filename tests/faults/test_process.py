@@ -80,7 +80,7 @@ async def test_a_loop_that_stands_still_is_told_with_its_place() -> None:
 async def test_a_loop_that_turns_is_left_alone() -> None:
     with structlog.testing.capture_logs() as logs, watchdog(still_after_s=0.5):
         await asyncio.sleep(2.5)
-    assert logs == []
+    assert not [record for record in logs if "WATCHDOG" in record["event"]]
 
 
 async def test_without_file_descriptors_it_refuses_and_recovers(tmp_path: Path, database_url: str) -> None:
