@@ -26,6 +26,7 @@ from services.domain.ids import RoutineId, UserId
 from services.errors import CircuitOpen, Unavailable, UpstreamError, UpstreamStatus
 from services.replanning import SETTLING
 from services.routines import retry_delay_s
+from services.store.database import store_unavailable
 from services.store.own_jobs import OwnJobs
 from services.store.queue import Entrypoint
 
@@ -66,6 +67,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._manager: QueueManager | None = None
         self._jobs: OwnJobs | None = None
+        self._down = False
 
     @property
     def working(self) -> bool:
@@ -103,22 +105,24 @@ class Worker:
     async def _supervise(self) -> None:
         """Build a manager, run it, and build a new one when it ends: a manager cannot be run twice."""
         delay_s = FIRST_POLL_S
-        down = False
         while not await self._stopped_within(random.uniform(0, delay_s)):
+            failure = "its manager ended"
             try:
                 await self._work()
-            except (OSError, RuntimeError, FailingListenerError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:
                 failure = type(error).__name__
-            except Exception:
-                log.exception("[QUEUE] The worker crashed and starts anew")
-                failure = "a bug"
-            else:
-                failure = "its manager ended"
-            worked = self._jobs is not None and self._jobs.polled_at is not None
-            if not self._stopping.is_set() and (worked or not down):
+                if not (store_unavailable(error) or isinstance(error, RuntimeError | FailingListenerError)):
+                    log.exception("[QUEUE] The worker crashed and starts anew")
+            if not (self._stopping.is_set() or self._down):
                 log.warning("[QUEUE] The worker lost its store and starts anew", reason=failure)
-            down = True
+                self._down = True
+            worked = self._jobs is not None and self._jobs.polled_at is not None
             delay_s = 0.1 if worked else min(RECONNECT_CAP_S, delay_s * 2)
+
+    def _on_taking(self) -> None:
+        if self._down:
+            self._down = False
+            log.info("[QUEUE] The worker takes jobs again")
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -131,7 +135,7 @@ class Worker:
         self._jobs = None
         concurrency = self._settings.worker_concurrency
         async with self._pool() as pool:
-            self._jobs = OwnJobs(pool, on_lost=self._on_lost)
+            self._jobs = OwnJobs(pool, on_taking=self._on_taking, on_lost=self._on_lost)
             self._manager = manager = self._build(self._jobs)
             try:
                 if not self._stopping.is_set():

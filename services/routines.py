@@ -197,16 +197,19 @@ class RoutineService:
     async def wait(self, routine_id: RoutineId, seconds: float) -> Routine:
         """The routine when it is final, or as far as it is after `seconds`, or when the process is asked to stop.
 
-        Raises `LookupError` for one that does not exist.
+        A store that goes away meanwhile is waited for too. Raises `LookupError` for a routine that does not exist.
         """
         routine = await self._existing(routine_id)
         with self._hub.watch(routine.user_id) as wake, suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (routine := await self._existing(routine_id)).status.final and not self._hub.closing:
+                while not routine.status.final and not self._hub.closing:
                     wake.clear()
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(RECHECK_S):
-                            await wake.wait()
+                    with suppress(Unavailable):
+                        routine = await self._existing(routine_id)
+                    if not routine.status.final:
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(RECHECK_S):
+                                await wake.wait()
         return routine
 
     async def fulfil(self, routine_id: RoutineId) -> float | None:

@@ -57,14 +57,16 @@ BEAT = "update pgqueuer set heartbeat = now() where id = any($1::bigint[]) and q
 class OwnJobs(Queries):
     """The jobs of one queue manager, whose id has to be `owner`.
 
-    `on_lost` is called when no jobs can be taken any more. `polled_at`: when they last could, by `Clock.monotonic`.
+    `on_taking` is called when jobs can be taken for the first time, `on_lost` when they no longer can. `polled_at`: when they
+    last could, by `Clock.monotonic`.
     """
 
-    def __init__(self, pool: asyncpg.Pool, on_lost: Callable[[], None]) -> None:
+    def __init__(self, pool: asyncpg.Pool, on_taking: Callable[[], None], on_lost: Callable[[], None]) -> None:
         super().__init__(BoundedPoolDriver(pool))
         self.owner = QueueManagerId(uuid4())
         self.polled_at: float | None = None
         self._pool = pool
+        self._on_taking = on_taking
         self._on_lost = on_lost
 
     async def dequeue(
@@ -80,6 +82,8 @@ class OwnJobs(Queries):
         except Exception:
             self._on_lost()
             raise
+        if self.polled_at is None:
+            self._on_taking()
         self.polled_at = Clock.monotonic()
         return jobs
 

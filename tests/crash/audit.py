@@ -16,7 +16,8 @@ from tests.crash.stage import HEARTBEAT_TIMEOUT_S, Stage
 
 SETTLED_S = 10 + HEARTBEAT_TIMEOUT_S
 """Every routine is final so long after the last fault (reliability.md, section 5)."""
-FINAL = frozenset({"READY", "FAILED"})
+FINAL = frozenset({"READY", "FAILED", "CANCELLED"})
+ANNOUNCED = frozenset({"READY", "FAILED"})
 
 KEYS = "select key, user_id, routine_id::text as routine_id from idempotency_keys"
 ROUTINES = """
@@ -25,7 +26,8 @@ select id::text as id, user_id, status, attempt, cursor::text as cursor, failure
 from routines
 """
 EVENTS = """
-select user_id, id, kind, routine_id::text as routine_id, (payload ->> 'revision')::int as revision
+select user_id, id, coalesce(payload ->> 'status', kind) as kind, routine_id::text as routine_id,
+       (payload ->> 'revision')::int as revision
 from events order by user_id, id
 """
 JOBS = "select status::text as status, count(*) from pgqueuer where entrypoint = 'GENERATE_ROUTINE' group by status"
@@ -42,8 +44,9 @@ class Tables:
     settled_s: float | None
 
     @property
-    def attempts(self) -> int:
-        return sum(row["attempt"] for row in self.routines)
+    def taken_over(self) -> int:
+        """Attempts beyond the first one."""
+        return sum(max(0, row["attempt"] - 1) for row in self.routines)
 
 
 async def read_settled(stage: Stage) -> Tables:
@@ -67,11 +70,12 @@ async def read_settled(stage: Stage) -> Tables:
         await connection.close(timeout=5)
 
 
-def audit(ledger: list[Acknowledgement], tables: Tables, client: Client) -> list[str]:
+def audit(ledger: list[Acknowledgement], cancelled: set[str], tables: Tables, client: Client) -> list[str]:
     """Every broken promise in a line; none for a run as it has to be."""
     return [
         *client.broken,
         *_lost_or_unknown(ledger, tables),
+        *_cancelled(cancelled, tables),
         *_not_final(tables),
         *_duplicates(tables),
         *_fenced_writes(tables),
@@ -92,6 +96,13 @@ def _lost_or_unknown(ledger: list[Acknowledgement], tables: Tables) -> Iterator[
             yield f"another cursor was told: {key}"
     yield from (f"never acknowledged: {key}" for key in keys.keys() - told.keys())
     yield from (f"asked for by nobody: {each}" for each in routines.keys() - {each.routine_id for each in ledger})
+
+
+def _cancelled(cancelled: set[str], tables: Tables) -> Iterator[str]:
+    """Those that the client was told, and those alone."""
+    stored = {row["id"] for row in tables.routines if row["status"] == "CANCELLED"}
+    yield from (f"not called off, whatever was said: {routine}" for routine in cancelled - stored)
+    yield from (f"called off, and nobody was told: {routine}" for routine in stored - cancelled)
 
 
 def _not_final(tables: Tables) -> Iterator[str]:
@@ -145,7 +156,7 @@ async def until_heard(tables: Tables, client: Client) -> None:
 def _missed(tables: Tables, client: Client) -> Iterator[str]:
     """Subscribers were given every end once, in order."""
     for user_id, heard in client.heard.items():
-        written = [row["id"] for row in tables.events if row["user_id"] == user_id and row["kind"] in FINAL]
+        written = [row["id"] for row in tables.events if row["user_id"] == user_id and row["kind"] in ANNOUNCED]
         if heard != written:
             yield f"heard by the subscriber of {user_id}: {heard} of {written}"
 
@@ -158,6 +169,7 @@ def summary(ledger: list[Acknowledgement], tables: Tables, faults: int) -> dict[
         "acknowledged": len(ledger),
         "ready": ends["READY"],
         "failed": ends["FAILED"],
-        "taken over": tables.attempts - len(tables.routines),
+        "cancelled": ends["CANCELLED"],
+        "taken over": tables.taken_over,
         "settled after s": tables.settled_s and round(tables.settled_s, 2),
     }

@@ -29,6 +29,7 @@ mutation($input: GenerateRoutineInput!) {
   generateRoutine(input: $input) { __typename ... on GenerateRoutineSuccess { cursor routine { id } } }
 }
 """
+CANCELLATION = "mutation($id: ID!) { cancelRoutine(id: $id) { __typename } }"
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,29 @@ class Acknowledgement:
     cursor: str
 
 
+@dataclass(frozen=True)
+class Cancellation:
+    """The routine that the client was told is called off."""
+
+    cancelled_id: str
+
+
 class Ledger:
-    """Every acknowledgement, on the disk before it counts."""
+    """Everything that the client was promised, on the disk before it counts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def write(self, told: Acknowledgement) -> None:
+    def write(self, told: Acknowledgement | Cancellation) -> None:
         os.write(self._descriptor, json.dumps(asdict(told)).encode() + b"\n")
         os.fsync(self._descriptor)
 
-    def read(self) -> list[Acknowledgement]:
-        return [Acknowledgement(**json.loads(line)) for line in self._path.read_text("utf-8").splitlines()]
+    def read(self) -> tuple[list[Acknowledgement], set[str]]:
+        """The acknowledgements, and the ids of the routines that were called off."""
+        lines = [json.loads(line) for line in self._path.read_text("utf-8").splitlines()]
+        told = [Acknowledgement(**line) for line in lines if "cancelled_id" not in line]
+        return told, {line["cancelled_id"] for line in lines if "cancelled_id" in line}
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -120,6 +131,16 @@ class Client:
         told = Acknowledgement(key, user_id, archetype, routine_id, cursor)
         self.ledger.write(told)
         self.told.append(told)
+        if self.chance.random() < 0.1:
+            await self._cancel(http, routine_id)
+
+    async def _cancel(self, http: httpx.AsyncClient, routine_id: str) -> None:
+        """Call a routine off that may be final by now."""
+        found = await self._post(http, CANCELLATION, {"id": routine_id}, "cancelRoutine")
+        if found["__typename"] == "CancelRoutineSuccess":
+            self.ledger.write(Cancellation(routine_id))
+        elif found["__typename"] != "NotCancellable":
+            self.broken.append(f"lost: {routine_id} cannot be called off, {found['__typename']}")
 
     async def _ask_again(self, http: httpx.AsyncClient, told: Acknowledgement) -> None:
         answer = await self._answer(http, told.key, told.user_id, told.archetype)
@@ -127,15 +148,19 @@ class Client:
             self.broken.append(f"another answer to the same key: {told.key}")
 
     async def _answer(self, http: httpx.AsyncClient, key: str, user_id: str, archetype: str) -> tuple[str, str]:
-        """The routine and the cursor, asked for by the same key until they come."""
+        """The routine and the cursor of a key."""
         given = {"userId": user_id, "archetype": archetype, "timezone": "UTC", "idempotencyKey": key}
+        found = await self._post(http, MUTATION, {"input": given}, "generateRoutine")
+        assert found["__typename"] == "GenerateRoutineSuccess", f"{found} to {key}"  # nobody asks with other input
+        return found["routine"]["id"], found["cursor"]
+
+    async def _post(self, http: httpx.AsyncClient, query: str, variables: dict[str, Any], name: str) -> dict[str, Any]:
+        """The outcome of a mutation, asked for at any of the web processes until it comes."""
         while True:
             url = self.chance.choice(self.stage.urls)
-            found: dict[str, Any] | None = None
             with suppress(httpx.HTTPError, ValueError):
-                response = await http.post(f"{url}/graphql", json={"query": MUTATION, "variables": {"input": given}})
-                found = (response.json().get("data") or {}).get("generateRoutine")
-            if found is not None and found["__typename"] == "GenerateRoutineSuccess":
-                return found["routine"]["id"], found["cursor"]
-            assert found is None, f"{found} to {key}"
+                response = await http.post(f"{url}/graphql", json={"query": query, "variables": variables})
+                found: dict[str, Any] | None = (response.json().get("data") or {}).get(name)
+                if found is not None:
+                    return found
             await asyncio.sleep(self.chance.uniform(0.05, 0.3))

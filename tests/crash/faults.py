@@ -22,14 +22,14 @@ select pid from pg_stat_activity where application_name like 'firstlight%' and d
 """
 
 
-def kills(cycles: int) -> Script:
+def kills(cycles: int, *, workers: bool = True) -> Script:
     """SIGKILL to a web process, a worker, or one of each, after 0.3 to 1.3 s of work; each is started again at once."""
 
     async def script(stage: Stage, chance: random.Random) -> int:
         for _ in range(cycles):
             await asyncio.sleep(chance.uniform(0.3, 1.3))
             web, worker = chance.choice(stage.webs), chance.choice(stage.workers)
-            victims = chance.choice([[web], [worker], [web, worker]])
+            victims = chance.choice([[web], [worker], [web, worker]]) if workers else [web]
             with stage.fault():
                 await asyncio.gather(*(victim.replace() for victim in victims))
         return cycles

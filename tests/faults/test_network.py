@@ -59,6 +59,7 @@ def losing_packets(port: int) -> Iterator[None]:
         subprocess.run([nft, "delete", "table", "inet", f"firstlight_loss_{port}"], check=True)  # noqa: S603
 
 
+@pytest.mark.crash
 async def test_lost_packets_make_it_slower_and_nothing_else(database_url: str) -> None:
     async with AsyncExitStack() as stack:
         _network, far = await stack.enter_async_context(network_to(database_url))
