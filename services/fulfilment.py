@@ -16,7 +16,7 @@ import structlog
 from services.background import owned_task
 from services.clock import Clock
 from services.config import Settings
-from services.domain.health import BehaviourLabel, HealthRecords, ReadPolicy
+from services.domain.health import BehaviourLabel, EarlierRecords, HealthRecords, ReadPolicy
 from services.domain.ids import RoutineId
 from services.domain.problems import Problem
 from services.domain.routine import HealthDataUse, Plan, Planner, Routine, RoutineStatus, RoutineTiming, TimeBlock
@@ -24,6 +24,7 @@ from services.domain.schedule import zone
 from services.health_data import HealthDataService
 from services.metrics import Metrics
 from services.planning.changes import Trigger
+from services.planning.digest import COMPARED_BIOMARKERS, COMPARED_SCORES
 from services.planning.fingerprint import CURRENT
 from services.planning.inputs import PlanInputs
 from services.planning.planner import PlannedDay, make_plan, replan
@@ -53,6 +54,7 @@ class Background:
     current: Routine | None
     completion: float | None
     labels: tuple[BehaviourLabel, ...]
+    earlier: EarlierRecords
 
 
 @dataclass(slots=True)
@@ -158,13 +160,16 @@ class Fulfilment:
         now = self._clock.now()
         first, last = routine.date - timedelta(days=COMPLETION_DAYS), routine.date - timedelta(days=1)
         async with self._database.connection() as connection:
-            earlier = None
+            before = None
             if routine.replan_of is not None:
-                earlier = await store.read(connection, routine.replan_of, routine.user_id, now)
+                before = await store.read(connection, routine.replan_of, routine.user_id, now)
             current = await days.current(connection, routine.user_id, routine.date, now)
             completion = await days.completion(connection, routine.user_id, first, last)
         labels = await self._health_data.labels(routine.user_id)
-        return Background(earlier.plan if earlier else None, current, completion, labels)
+        weeks = await self._health_data.earlier(
+            routine.user_id, zone(routine.timezone), biomarkers=COMPARED_BIOMARKERS, scores=COMPARED_SCORES
+        )
+        return Background(before.plan if before else None, current, completion, labels, weeks)
 
     async def _draft_on_warm_data(self, published: Publication, known: Background) -> PlannedDay | None:
         """The draft on what is stored, published; `None` for a person of whom nothing is stored."""
@@ -191,6 +196,7 @@ class Fulfilment:
             condition=routine.condition,
             labels=known.labels,
             completion=known.completion,
+            earlier=known.earlier,
         )
         if known.previous is None:
             return make_plan(inputs, self._versions)

@@ -4,6 +4,7 @@ This is the door; behind it are the rooms: what one live read is (`live_read`), 
 (`archive`), the three ways of reading (`week_reads`, `snapshots`, `record_lists`) and what keeps the copy fresh (`keeping_warm`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import structlog
 from services.archive import HealthArchive
 from services.clock import Clock
 from services.config import Settings
-from services.domain.health import BehaviourLabel, Biomarker, HealthRecords, HealthSnapshot, ReadPolicy, Score
+from services.domain.health import BehaviourLabel, Biomarker, EarlierRecords, HealthRecords, HealthSnapshot, ReadPolicy, Score
 from services.domain.ids import UserId
 from services.domain.outcomes import RefreshSahhaResult
 from services.domain.record_pages import RecordPage
@@ -71,6 +72,13 @@ class HealthDataService:
         if policy is ReadPolicy.DATABASE:
             return await self._weeks.stored(user_id, tz)
         return await self._weeks.live(user_id, tz, deadline_s)
+
+    async def earlier(self, user_id: UserId, tz: ZoneInfo, *, biomarkers: Sequence[str], scores: Sequence[str]) -> EarlierRecords:
+        """The stored rows of the three weeks before `read_week`'s, of these types: what its values are compared with.
+
+        Raises `Unavailable`.
+        """
+        return await self._weeks.earlier(user_id, tz, biomarkers, scores)
 
     async def snapshot(self, user_id: UserId, policy: ReadPolicy) -> HealthSnapshot:
         """The newest value of every type, however old, each with its own source and age. Raises as `read_week`."""

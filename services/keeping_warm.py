@@ -12,6 +12,7 @@ import structlog
 from services.archive import HealthArchive
 from services.clock import Clock
 from services.config import Settings
+from services.domain.health import BASELINE_DAYS
 from services.domain.ids import UserId
 from services.domain.outcomes import RefreshSahhaResult, RefreshSahhaSuccess
 from services.domain.problems import HealthDataUnavailable, NotFound
@@ -37,8 +38,6 @@ SILENT_AFTER = timedelta(hours=2)
 USED_TO_FLOW = timedelta(days=3)
 CLAIM = 100
 """People taken at once. A process that dies leaves at most so many to the next tick."""
-BASELINE_DAYS = 28
-"""Days that a sync reads: what a person's own baseline is made from (architecture.md, section 3)."""
 LABEL_DAYS = 70
 """Days in which the newest whole month of a person begins."""
 LOST_AFTER = timedelta(seconds=60)

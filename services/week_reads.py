@@ -1,12 +1,13 @@
 """A person's last days, for a plan: live, else stored, else a mix of both that says so."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
 import structlog
 
 from services.clock import Clock
-from services.domain.health import Biomarker, DataSource, HealthRecords, in_local_days
+from services.domain.health import BASELINE_DAYS, Biomarker, DataSource, EarlierRecords, HealthRecords, in_local_days
 from services.domain.ids import UserId
 from services.domain.schedule import trailing_dates
 from services.errors import HealthDataUnavailableError, Unavailable, UpstreamError
@@ -58,6 +59,18 @@ class WeekReads:
     async def stored(self, user_id: UserId, tz: tzinfo | None) -> HealthRecords:
         """From the database. Raises `Unavailable`."""
         return await self._stored(user_id, trailing_dates(self._clock.now(), tz, WEEK))
+
+    async def earlier(self, user_id: UserId, tz: tzinfo, biomarkers: Sequence[str], scores: Sequence[str]) -> EarlierRecords:
+        """The stored rows of the three weeks before the last 7 local days, of these types. Raises `Unavailable`."""
+        now = self._clock.now()
+        first, _ = trailing_dates(now, tz, BASELINE_DAYS + 1)
+        week, _ = trailing_dates(now, tz, WEEK)
+        days = first, week - timedelta(days=1)
+        async with self._database.connection() as connection:
+            return EarlierRecords(
+                await read_biomarkers(connection, user_id, *days, now, biomarkers),
+                await read_scores(connection, user_id, *days, now, scores),
+            )
 
     async def _stored(self, user_id: UserId, days: Days) -> HealthRecords:
         now = self._clock.now()

@@ -1,7 +1,7 @@
 """Health records as the product sees them, whatever upstream they came from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import TypeVar
@@ -198,6 +198,21 @@ class RejectedRecord:
     received_at: datetime
 
 
+BASELINE_DAYS = 28
+"""Days that make a person's own baseline (architecture.md, section 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRecords:
+    """Stored rows of the weeks before a read: what its values are compared with. They are no evidence and not counted."""
+
+    biomarkers: tuple[Biomarker, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+
+NOTHING_EARLIER = EarlierRecords()
+
+
 @dataclass(frozen=True, slots=True)
 class HealthRecords:
     """What one read gave: rows newest first, where they came from and when they were read.
@@ -220,6 +235,10 @@ class HealthRecords:
     @property
     def empty(self) -> bool:
         return not self.biomarkers and not self.scores
+
+    def after(self, earlier: EarlierRecords) -> "HealthRecords":
+        """The same read with the rows of the weeks before it behind its own."""
+        return replace(self, biomarkers=(*self.biomarkers, *earlier.biomarkers), scores=(*self.scores, *earlier.scores))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from datetime import date, timedelta
 from enum import Enum
 from statistics import fmean, stdev
 
+from services.domain.health import BASELINE_DAYS
 from services.planning.facts import FactKey, Row
 
 WEEK = timedelta(days=7)
-BASELINE_DAYS = 28
 VALID_IN_WEEK = 3
 """Values that a week must have to speak (rule ex.hrv; Plews 2014)."""
 EARLIER_VALUES = 7

@@ -9,13 +9,22 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.domain.freshness import SLEEP_BOUND, assess, fresh_biomarker, fresh_score
-from services.domain.health import BehaviourLabel, Biomarker, DataState, HealthRecords, Score, TimestampRepair
+from services.domain.health import (
+    NOTHING_EARLIER,
+    BehaviourLabel,
+    Biomarker,
+    DataState,
+    EarlierRecords,
+    HealthRecords,
+    Score,
+    TimestampRepair,
+)
 from services.domain.schedule import local_date
 from services.planning.baseline import DayValue, OwnRange, Trend, one_a_day, own_range, trend
 from services.planning.chronotype import Chronotype, chronotype, newest_labels
 from services.planning.facts import Fact, FactKey, shortest, trust
-from services.planning.load import HardEffort, Load, hard_effort, load
-from services.planning.nights import Habit, Night, nights, recent, usual
+from services.planning.load import MODERATE_TYPES, VIGOROUS_TYPE, HardEffort, Load, hard_effort, load
+from services.planning.nights import DURATION_TYPES, Habit, Night, nights, recent, usual
 from services.planning.recovery import Energy, Need, energy, needs, of_a_whole_day, strained
 from services.planning.red_flags import RaisedFlag, red_flags
 
@@ -66,22 +75,29 @@ class Digest:
 
 
 def digest(
-    records: HealthRecords, tz: ZoneInfo, now: datetime, needed_at: datetime, labels: Iterable[BehaviourLabel] = ()
+    records: HealthRecords,
+    tz: ZoneInfo,
+    now: datetime,
+    needed_at: datetime,
+    labels: Iterable[BehaviourLabel] = (),
+    earlier: EarlierRecords = NOTHING_EARLIER,
 ) -> Digest:
     """The digest of a read at `now` for a plan whose first moment is `needed_at`, when a value must still be fresh.
 
-    The rows may cover a week or a month: what needs more than there is is left out.
+    Facts are made from the read alone. Habits, trends, own ranges and load look back into the weeks before it as well, and what
+    needs more than there is is left out.
     """
     state, missing = assess(records, now)
     today = local_date(now, tz)
-    found = nights(records.biomarkers, tz, now)
+    month = records.after(earlier)
+    found = nights(month.biomarkers, tz, now)
     habit_nights = recent(found, now)
     newest = found[0] if found and _fresh_night(found[0], needed_at) else None
     facts = dict(_facts(records, newest, tz, today, needed_at))
-    trends, ranges = _trends(records, found, tz, today), _ranges(records, facts, tz, today)
+    trends, ranges = _trends(month, found, tz, today), _ranges(month, facts, tz, today)
     strain = strained(trends, ranges)
     bed, wake = (usual([night.start for night in habit_nights], tz), usual([night.end for night in habit_nights], tz))
-    called, moved = newest_labels(labels, now), load(records.biomarkers, today)
+    called, moved = newest_labels(labels, now), load(month.biomarkers, today)
     recovered = energy(facts, newest, strain)
     return Digest(
         state=state,
@@ -92,13 +108,13 @@ def digest(
         usual_wake=wake,
         energy=recovered,
         needs=needs(facts, recovered, moved, strain),
-        age=_age(records.biomarkers),
+        age=_age(month.biomarkers),
         flags=red_flags(records.biomarkers, needed_at),
         trends=trends,
         ranges=ranges,
         strain=strain,
         load=moved,
-        hard_effort=hard_effort(records.biomarkers),
+        hard_effort=hard_effort(month.biomarkers),
         chronotype=chronotype(bed, wake, called),
         labels=called,
     )
@@ -159,6 +175,14 @@ LEAST_WIDTH = {
     FactKey.BLOOD_OXYGEN: 2.0,
 }
 """A person's own range reaches at least this far from its middle, in the value's unit: smaller steps are noise. Ours."""
+
+COMPARED_BIOMARKERS = (
+    *("sleep_start_time", "sleep_end_time", *DURATION_TYPES, "age"),
+    *(kind for key in LEAST_WIDTH for kind in BIOMARKER_FACTS[key]),
+    *(*MODERATE_TYPES, VIGOROUS_TYPE, "steps"),
+)
+COMPARED_SCORES = ("readiness", "sleep")
+"""The types that earlier weeks are asked for: of no other is anything compared."""
 
 
 def _facts(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.domain.health import BehaviourLabel, HealthRecords
+from services.domain.health import NOTHING_EARLIER, BehaviourLabel, EarlierRecords, HealthRecords
 from services.domain.ids import RoutineId
 from services.domain.routine import Archetype, Condition, Plan, Preferences
 
@@ -12,9 +12,9 @@ from services.domain.routine import Archetype, Condition, Plan, Preferences
 class PlanInputs:
     """`timezone` is a known IANA name; `ready_at` is the moment at which the plan is made: nothing of it may lie before that.
 
-    `records` may hold a week or a month. `previous` is the plan of the same day, with the status of each task, of which what is
-    left is planned again. `completion` is the share of the last week's tasks that were done, 0 to 1; `None` where that is not
-    known.
+    `records` are those of the week, `earlier` those of the three weeks before it. `previous` is the plan of the same day, with
+    the status of each task, of which what is left is planned again. `completion` is the share of the last week's tasks that were
+    done, 0 to 1; `None` where that is not known.
     """
 
     routine_id: RoutineId
@@ -28,3 +28,9 @@ class PlanInputs:
     labels: tuple[BehaviourLabel, ...] = ()
     previous: Plan | None = None
     completion: float | None = None
+    earlier: EarlierRecords = NOTHING_EARLIER
+
+    @property
+    def month(self) -> HealthRecords:
+        """The week's rows and the earlier ones behind them: for what looks back, never for evidence."""
+        return self.records.after(self.earlier)

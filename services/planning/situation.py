@@ -31,7 +31,7 @@ def situation(inputs: PlanInputs) -> Situation:
     opening, today = open_from(inputs.ready_at), local_date(inputs.ready_at, tz)
     waking = instant(inputs.date, preferences.wake_time or DEFAULT_WAKE, tz)
     fresh_at = max(inputs.ready_at, waking)
-    known = digest(inputs.records, tz, inputs.ready_at, fresh_at, inputs.labels)
+    known = digest(inputs.records, tz, inputs.ready_at, fresh_at, inputs.labels, inputs.earlier)
     own = concern(preferences.goal)
     energy, needs = _spoken(known, inputs.condition, own)
     found = hours(preferences, known, inputs.date, tz, opening, energy)

@@ -19,6 +19,7 @@ DAYS_OF_BIOMARKERS = """
 select * from (
     select distinct on (start_at + make_interval(secs => start_offset_s), category, type, grain) * from biomarkers
     where user_id = $1 and start_at >= $2 and start_at < $3 and day between $4 and $5
+      and ($6::text[] is null or type = any($6))
     order by start_at + make_interval(secs => start_offset_s), category, type, grain, stated_at desc, start_at desc
 ) as once
 order by start_at desc, category, type, grain
@@ -27,6 +28,7 @@ DAYS_OF_SCORES = """
 select * from (
     select distinct on (day, type) * from scores
     where user_id = $1 and score_at >= $2 and score_at < $3 and day between $4 and $5
+      and ($6::text[] is null or type = any($6))
     order by day, type, stated_at desc, score_at desc
 ) as once
 order by score_at desc, type
@@ -34,20 +36,31 @@ order by score_at desc, type
 
 
 async def read_biomarkers(
-    connection: asyncpg.Connection, user_id: UserId, first: date, last: date, as_of: datetime
+    connection: asyncpg.Connection,
+    user_id: UserId,
+    first: date,
+    last: date,
+    as_of: datetime,
+    types: Sequence[str] | None = None,
 ) -> tuple[Biomarker, ...]:
-    """The stored rows of the local days from `first` to `last`, both included, newest first."""
+    """The stored rows of the local days from `first` to `last`, both included, newest first; of these types, or of all."""
     start, end = _span(first, last)
-    rows = await connection.fetch(DAYS_OF_BIOMARKERS, user_id, start - LONGEST_WINDOW, end, first, last)
+    rows = await connection.fetch(DAYS_OF_BIOMARKERS, user_id, start - LONGEST_WINDOW, end, first, last, types)
     return tuple(load_biomarker(row, as_of) for row in rows)
 
 
 async def read_scores(
-    connection: asyncpg.Connection, user_id: UserId, first: date, last: date, as_of: datetime
+    connection: asyncpg.Connection,
+    user_id: UserId,
+    first: date,
+    last: date,
+    as_of: datetime,
+    types: Sequence[str] | None = None,
 ) -> tuple[Score, ...]:
-    """The stored scores of the local days from `first` to `last`, both included, newest first."""
+    """As `read_biomarkers`."""
     start, end = _span(first, last)
-    return tuple(load_score(row, as_of) for row in await connection.fetch(DAYS_OF_SCORES, user_id, start, end, first, last))
+    rows = await connection.fetch(DAYS_OF_SCORES, user_id, start, end, first, last, types)
+    return tuple(load_score(row, as_of) for row in rows)
 
 
 COUNT_DAYS = """

@@ -1,8 +1,8 @@
-"""Workers that die after their n-th step: `python -m tests.crash.points DATABASE_URL SAHHA_URL`.
+"""Workers that die after their n-th step: `python -m tests.crash.points DATABASE_URL SAHHA_URL [MODEL_URL]`.
 
-A step is a statement, a commit among them, or a call to Sahha; the first one is the claim of a job. Reads numbers of steps from
-standard input, a line each, 0 for a worker that lives; answers with how it ended. Each worker is a fork of this process, so that
-none has to be loaded.
+A step is a statement, a commit among them, or a call to Sahha or to the model; the first one is the claim of a job. Reads numbers
+of steps from standard input, a line each, 0 for a worker that lives; answers with how it ended. Each worker is a fork of this
+process, so that none has to be loaded.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import httpx2
 
 from scheduler.worker import Worker
 from services.accounts import Keyring
@@ -21,6 +22,7 @@ from services.clock import Clock
 from services.config import Settings
 from services.container import Services, open_services
 from services.sahha.client import SahhaAccess
+from tests.product import KEY as STANDIN_KEY
 
 CLAIM = "SKIP LOCKED"
 LEFT = """
@@ -43,6 +45,8 @@ class Steps:
 
         async def counted(this: object, *arguments: Any, **options: Any) -> Any:
             result = await original(this, *arguments, **options)
+            if LEFT in arguments:
+                return result
             claims = bool(arguments) and isinstance(arguments[0], str) and CLAIM in arguments[0]
             if self._taken or (claims and result):
                 self._taken += 1
@@ -63,9 +67,11 @@ async def until_nothing_is_left(services: Services) -> None:
         await connection.close()
 
 
-async def work(database_url: str, sahha_url: str) -> None:
+async def work(database_url: str, sahha_url: str, model_url: str | None) -> None:
     settings = Settings(
         _env_file=None,
+        openai_api_key=STANDIN_KEY if model_url else None,
+        openai_base_url=f"{model_url}/v1" if model_url else None,
         sahha_client_id="client",
         sahha_client_secret="secret",
         admin_api_key=KEY,
@@ -80,14 +86,15 @@ async def work(database_url: str, sahha_url: str) -> None:
         await until_nothing_is_left(services)
 
 
-def live(database_url: str, sahha_url: str, last: int) -> None:
+def live(last: int, database_url: str, sahha_url: str, model_url: str | None = None) -> None:
     """What a fork does."""
     if last:
         steps = Steps(last)
         for name in ("execute", "fetch", "fetchrow", "fetchval"):
             steps.watch(asyncpg.Connection, name)
         steps.watch(httpx.AsyncClient, "send")
-    asyncio.run(work(database_url, sahha_url))
+        steps.watch(httpx2.AsyncClient, "send")
+    asyncio.run(work(database_url, sahha_url, model_url))
 
 
 def main() -> None:
@@ -95,7 +102,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-            live(sys.argv[1], sys.argv[2], int(line))
+            live(int(line), *sys.argv[1:])
             return
         _, status = os.waitpid(pid, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")

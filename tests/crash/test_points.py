@@ -1,14 +1,18 @@
-"""A worker dies after each of its steps in turn (reliability.md, P2): the next one ends what it began, once."""
+"""A worker dies after each of its steps in turn (reliability.md, P2 and O14): the next one ends what it began, once."""
 
 import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from services.clock import Clock
+from services.domain.routine import Archetype
 from services.store.migrations import migrate
 from tests.cluster import open_cluster
 from tests.faults.asking import request
@@ -20,6 +24,8 @@ pytestmark = pytest.mark.crash
 ROOT = Path(__file__).parents[2]
 MOST_STEPS = 400
 ANSWER_S = 60
+ATTEMPTS = 2
+"""That of the worker that dies, and the next one's."""
 TIME_PASSES = "update pgqueuer set heartbeat = heartbeat - interval '1 minute', execute_after = now() where status = 'picked'"
 ENDS = "select routine_id, count(*) from events where kind in ('READY', 'FAILED') group by routine_id"
 GAPS = """
@@ -43,9 +49,9 @@ class Forks:
 
 
 @asynccontextmanager
-async def forks(database_url: str, sahha_url: str) -> AsyncIterator[Forks]:
+async def forks(*urls: str) -> AsyncIterator[Forks]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.crash.points", database_url, sahha_url),
+        *(sys.executable, "-m", "tests.crash.points", *urls),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -62,7 +68,11 @@ async def forks(database_url: str, sahha_url: str) -> AsyncIterator[Forks]:
 
 async def die(workers: Forks, product: Product, step: int) -> bool:
     """A routine whose worker dies after a step, and which the next one ends. False: no worker takes as many steps."""
-    await product.services.routines.request(request(f"tap-{step}"))
+    # A whole day, and another archetype each time: a plan like the last one would be taken over without asking the model.
+    tomorrow = (product.services.clock.now() + timedelta(days=1)).date()
+    archetypes = [*Archetype]
+    asked = replace(request(f"tap-{step}", archetypes[step % len(archetypes)]), date=tomorrow)
+    await product.services.routines.request(asked)
     code = await workers.worker(step)
     async with product.services.database.connection() as connection:
         await connection.execute(TIME_PASSES)
@@ -77,8 +87,9 @@ async def die(workers: Forks, product: Product, step: int) -> bool:
     return code != 0
 
 
+@pytest.mark.parametrize("model", [False, True], ids=["rules", "model"])
 async def test_a_worker_may_die_after_any_step(
-    open_folder: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    open_folder: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str], *, model: bool
 ) -> None:
     stride = int(pytestconfig.getoption("--stride"))
     postgres = Postgres(open_folder / "postgres")
@@ -87,15 +98,19 @@ async def test_a_worker_may_die_after_any_step(
         await migrate(postgres.url)
         async with (
             open_cluster(open_folder, postgres.url) as cluster,
-            open_product(postgres.url) as product,
-            forks(postgres.url, cluster.standin_url) as workers,
+            open_product(postgres.url, at=Clock().now(), model=model) as product,
+            forks(postgres.url, cluster.standin_url, *([product.model_url] if product.model_url else [])) as workers,
         ):
             step = 1
             while await die(workers, product, step):
                 step += stride
                 assert step < MOST_STEPS
+            asked = await product.questions() if model else 0
     finally:
         await postgres.aclose()
     with capsys.disabled():
-        print(f"\n  {step - 1} steps, every {stride}. of them tried")  # noqa: T201
+        told = f", the model asked {asked} times" if model else ""
+        print(f"\n  {step - 1} steps, every {stride}. of them tried{told}")  # noqa: T201
     assert step > stride
+    routines = step // stride + 1
+    assert not model or routines < asked <= routines * ATTEMPTS

@@ -59,8 +59,8 @@ analyze;
 STATEMENTS: dict[str, tuple[str, tuple[object, ...]]] = {
     "stored fingerprints of biomarkers": (archive.BIOMARKER_PRINTS, (PERSON, START, END)),
     "stored fingerprints of scores": (archive.SCORE_PRINTS, (PERSON, START, END)),
-    "a week of biomarkers": (records.DAYS_OF_BIOMARKERS, (PERSON, START, END, FIRST, LAST)),
-    "a week of scores": (records.DAYS_OF_SCORES, (PERSON, START, END, FIRST, LAST)),
+    "a week of biomarkers": (records.DAYS_OF_BIOMARKERS, (PERSON, START, END, FIRST, LAST, None)),
+    "a week of scores": (records.DAYS_OF_SCORES, (PERSON, START, END, FIRST, LAST, None)),
     "the newest of every type": (records.NEWEST, (PERSON,)),
     "the newest moment": (records.NEWEST_VALUE_AT, (PERSON,)),
     "the count of a week": (records.COUNT_DAYS, (PERSON, START, START, END, FIRST, LAST)),

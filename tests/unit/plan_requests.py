@@ -6,9 +6,19 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from services.domain.health import BehaviourLabel, Biomarker, DataSource, HealthRecords, Score, ScoreFactor, TimestampRepair
+from services.domain.health import (
+    BehaviourLabel,
+    Biomarker,
+    DataSource,
+    EarlierRecords,
+    HealthRecords,
+    Score,
+    ScoreFactor,
+    TimestampRepair,
+    in_local_days,
+)
 from services.domain.routine import Archetype, Condition, FixedEvent, Preferences, TaskType
-from services.domain.schedule import clock, instant
+from services.domain.schedule import clock, instant, local_date
 from services.planning.day_plan import Situation
 from services.planning.inputs import PlanInputs
 from tests.unit.plan_people import ROUTINE, biomarker, night, records, score
@@ -127,22 +137,34 @@ def labels(draw: st.DrawFn, now: datetime) -> tuple[BehaviourLabel, ...]:
     )
 
 
+def split(read: HealthRecords, day: date) -> tuple[HealthRecords, EarlierRecords]:
+    """The read as one of the week that ends with `day`, and what lies before it."""
+    week, before = (day - timedelta(days=6), date.max), (date.min, day - timedelta(days=7))
+    earlier = EarlierRecords(in_local_days(read.biomarkers, *before), in_local_days(read.scores, *before))
+    return (
+        replace(read, biomarkers=in_local_days(read.biomarkers, *week), scores=in_local_days(read.scores, *week)),
+        earlier,
+    )
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> PlanInputs:
     day, tz = draw(st.sampled_from(DAYS)), draw(st.sampled_from(ZONES))
     asked_before = draw(st.sampled_from([0, 0, 0, 1, 20]))
     now = instant(day - timedelta(days=asked_before), draw(odd_times), ZoneInfo(tz)) + timedelta(seconds=draw(st.integers(0, 59)))
+    read, earlier = split(draw(reads(day, tz, now)), local_date(now, ZoneInfo(tz)))
     return PlanInputs(
         ROUTINE,
         draw(st.sampled_from(list(Archetype))),
         draw(preferences()),
         tz,
         day,
-        draw(reads(day, tz, now)),
+        read,
         now,
         draw(conditions),
         draw(labels(now)),
         completion=draw(st.none() | st.floats(0, 1)),
+        earlier=draw(st.sampled_from([earlier, earlier, EarlierRecords()])),
     )
 
 

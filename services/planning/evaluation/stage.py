@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.domain.health import Biomarker, DataSource, HealthRecords, Score, ScoreFactor
+from services.domain.health import Biomarker, DataSource, EarlierRecords, HealthRecords, Score, ScoreFactor, in_local_days
 from services.domain.ids import RoutineId, UserId
 from services.domain.routine import Archetype, Condition, Preferences
 from services.domain.schedule import instant, zone
@@ -159,5 +159,11 @@ def ask(
     day: date | None = None,
 ) -> PlanInputs:
     """The request of a case, made at the stage's moment for its day, or for another `day`."""
-    read = HealthRecords(UserId("invented"), stage.source, stage.now, person.biomarkers, person.scores)
-    return PlanInputs(ROUTINE, archetype, preferences, stage.timezone, day or stage.day, read, stage.now, condition)
+    week, before = (stage.day - timedelta(days=6), stage.day), (date.min, stage.day - timedelta(days=7))
+    read = HealthRecords(
+        UserId("invented"), stage.source, stage.now, in_local_days(person.biomarkers, *week), in_local_days(person.scores, *week)
+    )
+    earlier = EarlierRecords(in_local_days(person.biomarkers, *before), in_local_days(person.scores, *before))
+    return PlanInputs(
+        ROUTINE, archetype, preferences, stage.timezone, day or stage.day, read, stage.now, condition, earlier=earlier
+    )

@@ -123,7 +123,7 @@ def _data_kept(plan: DayPlan, situation: Situation) -> Verdict:
 
 def _night_values(situation: Situation) -> frozenset[tuple[object, ...]]:
     """What the rows of nights say: type, value and time of measurement."""
-    found = nights(situation.inputs.records.biomarkers, situation.tz, situation.inputs.ready_at)
+    found = nights(situation.inputs.month.biomarkers, situation.tz, situation.inputs.ready_at)
     rows = (row for night in found for row in (night.start_row, night.end_row, night.duration_row) if row is not None)
     return frozenset((row.type, row.value, row.measured_at) for row in rows)
 
