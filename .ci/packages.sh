@@ -11,6 +11,7 @@ need useradd passwd
 need runuser util-linux
 need nft nftables
 need pgbouncer pgbouncer
+need chromium chromium
 # The ordinary user gets the system's Python: root's own may lie in root's home.
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
 

@@ -2,7 +2,8 @@
 
     smoke.py [--runs N] [--exit-code N] [--kill] -- COMMAND...
 
-Each run: ready within START_S, one `generateRoutine` READY by the printed key, SIGTERM, ended within STOP_S, no process left.
+Each run: ready within START_S, one `generateRoutine` READY by the printed key, the GraphiQL page, SIGTERM, ended within
+STOP_S, no process left.
 """
 
 import argparse
@@ -114,6 +115,18 @@ class Service:
             raise Failure(f"the routine is not READY: {json.dumps(body)[:2000]}")
         return sum(len(block["tasks"]) for block in routine["timeBlocks"])
 
+    def read_page(self) -> int:
+        """The size of GraphiQL's script, which the page names."""
+        try:
+            with urllib.request.urlopen(f"{self._url}/graphiql", timeout=ANSWER_S) as answer:  # noqa: S310
+                script = re.search(r'src="(assets/[^"]+)"', answer.read().decode())
+            if script is None:
+                raise Failure("GraphiQL's page names no script")
+            with urllib.request.urlopen(f"{self._url}/{script.group(1)}", timeout=ANSWER_S) as answer:  # noqa: S310
+                return len(answer.read())
+        except urllib.error.HTTPError as error:
+            raise Failure(f"{error.url} was answered {error.code}") from error
+
     def stop(self, exit_code: int | None) -> float:
         """The seconds that it took to end after SIGTERM, with this code if one is given."""
         started = time.monotonic()
@@ -138,11 +151,12 @@ def run_once(command: list[str], log: Path, exit_code: int | None) -> None:
     try:
         ready_s = service.wait_until_ready()
         tasks = service.plan_a_day()
+        script_bytes = service.read_page()
         stop_s = service.stop(exit_code)
     except Failure as failure:
         service.kill()
         fail(failure, service.printed())
-    say(f"ready after {ready_s:.1f} s, a routine of {tasks} tasks, stopped in {stop_s:.1f} s")
+    say(f"ready after {ready_s:.1f} s, a routine of {tasks} tasks, GraphiQL of {script_bytes} bytes, stopped in {stop_s:.1f} s")
 
 
 def run_and_kill(command: list[str], log: Path) -> None:

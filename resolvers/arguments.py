@@ -11,7 +11,8 @@ from uuid import UUID
 
 import strawberry
 
-from services.domain.ids import EventId, RoutineId, UserId
+from resolvers.context import Info
+from services.domain.ids import EventId, HeldJobId, RoutineId, UserId
 from services.domain.routine import TaskStatus
 from services.errors import BadUserInput
 
@@ -37,6 +38,7 @@ RoutineArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(descri
 JobArgument: TypeAlias = Annotated[
     strawberry.ID, strawberry.argument(description="The job's id, such as sahha_refresh_active_users.")
 ]
+HeldJobArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The held job's id, as heldJobs tells it.")]
 TaskArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The task's id.")]
 TaskStatusArgument: TypeAlias = Annotated[TaskStatus, strawberry.argument(description="What became of it.")]
 KeyArgument: TypeAlias = Annotated[
@@ -97,6 +99,11 @@ def storable(value: str, *field: str, longest: int) -> str:
     return value
 
 
+def mentioned(info: Info, field: str) -> bool:
+    """False where the document holds no such name anywhere: nobody can be asking for the field."""
+    return info.query is None or field in info.query
+
+
 def names(values: list[str] | None, field: str) -> tuple[str, ...] | None:
     """The names to look for; `None` for null and for left out: whatever there is."""
     if not isinstance(values, list):
@@ -135,6 +142,12 @@ def known_as_routine(value: str, field: str = "id") -> RoutineId | None:
     except ValueError:
         return None
     return RoutineId(parsed) if str(parsed) == value.lower() else None
+
+
+def known_as_held_job(value: str) -> HeldJobId | None:
+    """As `known_as_routine`."""
+    storable(value, "id", longest=USER_ID_LENGTH)
+    return HeldJobId(int(value)) if EVENT_ID.fullmatch(value) else None
 
 
 def event_id(value: str | None) -> EventId | None:

@@ -38,14 +38,26 @@ class SchedulerControl(Protocol):
         ...
 
 
+class Place(Protocol):
+    """Where an operation stands among those that are answered at the same time."""
+
+    def leave(self) -> None:
+        """What follows is waiting: the place is free for another."""
+        ...
+
+
 @dataclass(slots=True)
 class Context:
-    """One for each HTTP request, or for each socket. `principal` is set before any resolver runs."""
+    """One for each HTTP request, or for each socket. `principal` is set before any resolver runs.
+
+    `place`: of the operation, where operations are counted.
+    """
 
     services: Services
     scheduler: SchedulerControl
     request_id: str
     principal: Principal | None = None
+    place: Place | None = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

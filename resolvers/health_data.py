@@ -15,6 +15,7 @@ from resolvers.arguments import (
     PersonArgument,
     ToArgument,
     TypesArgument,
+    mentioned,
     names,
     page_cursor,
     person_id,
@@ -52,6 +53,7 @@ async def biomarkers(
         policy=policy,
         first=within(first, "first", 1, RECORD_PAGE_LIMIT),
         after=page_cursor(after),
+        counted=mentioned(info, "totalCount"),
     )
 
 
@@ -75,6 +77,7 @@ async def scores(
         policy=policy,
         first=within(first, "first", 1, RECORD_PAGE_LIMIT),
         after=page_cursor(after),
+        counted=mentioned(info, "totalCount"),
     )
 
 
@@ -85,4 +88,6 @@ async def health_snapshot(info: Info, user_id: PersonArgument, policy: PolicyArg
 
 async def refresh_sahha(info: Info, user_id: PersonArgument, force: ForceArgument = False) -> RefreshSahhaResult:  # noqa: FBT002 - the contract's argument
     admin(info)
-    return await info.context.services.health_data.refresh(person_id(user_id), force=force)
+    person = acting_for(info, person_id(user_id))
+    info.context.services.rate_limits.work(person)
+    return await info.context.services.health_data.refresh(person, force=force)

@@ -34,16 +34,19 @@ async def generate_routine(info: Info, request: RoutineRequest, wait_seconds: in
     """Acknowledge, then wait as long as was asked for. What the request itself gets wrong is an outcome of the service."""
     acting_for(info, request.user_id)
     within(wait_seconds, "waitSeconds", 0, WAIT_LIMIT_S)
+    info.context.services.rate_limits.work(request.user_id)
     outcome = await info.context.services.routines.request(request)
     if not isinstance(outcome, GenerateRoutineSuccess) or not wait_seconds or outcome.routine.status.final:
         return outcome
+    if info.context.place is not None:
+        info.context.place.leave()
     return replace(outcome, routine=await info.context.services.routines.wait(outcome.routine.id, wait_seconds))
 
 
 async def routine(info: Info, id: RoutineArgument) -> Routine:  # noqa: A002 - the contract's name
     person = owner(info)
     wanted = known_as_routine(id)
-    found = None if wanted is None else await info.context.services.routines.read(wanted, person)
+    found = None if wanted is None else await info.context.services.routines.view(wanted, person)
     if found is None:
         raise RoutineNotFound
     return found
@@ -70,6 +73,10 @@ async def replan_routine(info: Info, id: RoutineArgument, idempotency_key: KeyAr
     wanted = known_as_routine(id)
     if wanted is None:
         return NotFound("There is no such routine.")
+    replanned = await info.context.services.routines.read(wanted, person)
+    if replanned is None:
+        return NotFound("There is no such routine.")
+    info.context.services.rate_limits.work(replanned.user_id)
     key = idempotency_key if isinstance(idempotency_key, str) else None
     return await info.context.services.routines.replan(wanted, key, person)
 

@@ -1,4 +1,4 @@
-"""The caller and the scheduler: shapes that read attributes."""
+"""The caller, the scheduler and the durable work: shapes that read attributes."""
 
 import datetime as dt
 from typing import Annotated
@@ -74,4 +74,32 @@ class SchedulerJobSuccess:
 SchedulerJobResult = Annotated[
     SchedulerJobSuccess | NotFound,
     strawberry.union("SchedulerJobResult", description="The job, or that there is no such job."),
+]
+
+
+@strawberry.type(
+    description="A durable job that ended in a bug of ours. It does nothing until an admin requeues it; kept for 30 days."
+)
+class HeldJob:
+    id: strawberry.ID = strawberry.field(description="The job's id.")
+    kind: str = strawberry.field(description="What it does, such as GENERATE_ROUTINE.")
+    subject: str = strawberry.field(description="The id of the routine or person that it is about.")
+    reason: str | None = strawberry.field(description="The type of the error; its text is in the log alone.")
+    attempts: int = strawberry.field(description="How many times it was tried.")
+    queued_at: dt.datetime = strawberry.field(description="When it was queued.")
+    held_at: dt.datetime = strawberry.field(description="When it ended.")
+
+
+@strawberry.type(description="The job is no longer held: it is done again at once, or its work has been queued again since.")
+class RequeueHeldJobSuccess:
+    id: strawberry.ID = strawberry.field(description="The job's id.")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        return isinstance(obj, outcomes.RequeueHeldJobSuccess)
+
+
+RequeueHeldJobResult = Annotated[
+    RequeueHeldJobSuccess | NotFound,
+    strawberry.union("RequeueHeldJobResult", description="That it is done again, or that no such job is held."),
 ]

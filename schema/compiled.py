@@ -12,10 +12,13 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -32,6 +35,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_object_type,
@@ -41,7 +45,11 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
 from graphql.pyutils import Path
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
+from strawberry import Info
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
+from strawberry.types.field import StrawberryField
+
+from schema.scalars import write_date_time
 
 CONDITIONS = {"include": GraphQLIncludeDirective, "skip": GraphQLSkipDirective}
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
@@ -61,32 +69,28 @@ class Unexpected(Exception):
 class RootField:
     """A field of the operation itself: its resolver is called, its answer completed by generated code."""
 
-    key: str
-    nodes: list[FieldNode]
     definition: GraphQLField
+    info: GraphQLResolveInfo[Any]
+    """What a resolver is told, but for what differs from one run to the next."""
     resolve: Callable[..., Any]
     complete: Complete
-    nullable: bool
 
+    @property
+    def key(self) -> str:
+        return str(self.info.path.key)
 
-class Answer(NamedTuple):
-    """As `graphql.ExecutionResult`."""
-
-    data: dict[str, Any] | None
-    errors: list[GraphQLError] | None
+    @property
+    def nullable(self) -> bool:
+        return not isinstance(self.definition.type, GraphQLNonNull)
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledOperation:
     """A query, ready to be run any number of times."""
 
-    schema: GraphQLSchema
-    operation: OperationDefinitionNode
-    fragments: dict[str, FragmentDefinitionNode]
-    root_type: GraphQLObjectType
     fields: tuple[RootField, ...]
 
-    async def run(self, context: object, root_value: object, variables: VariableValues) -> Answer:
+    async def run(self, context: object, root_value: object, variables: VariableValues) -> ExecutionResult:
         """The answer. Raises `Unexpected`: the same operation has to be run by the ordinary executor."""
         calls = [self._call(root, context, root_value, variables) for root in self.fields]
         results = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
@@ -96,42 +100,22 @@ class CompiledOperation:
             if isinstance(result, GraphQLError):
                 errors.append(result)
                 if not root.nullable:
-                    return Answer(None, errors)
+                    return ExecutionResult(None, errors)
                 data[root.key] = None
             else:
                 data[root.key] = root.complete(result)
-        return Answer(data, errors or None)
+        return ExecutionResult(data, errors or None)
 
     async def _call(self, root: RootField, context: object, root_value: object, variables: VariableValues) -> object:
         """What a root resolver gives, or its error, located as the specification asks."""
-        path = Path(None, root.key, self.root_type.name)
+        nodes = root.info.field_nodes
         try:
-            arguments = get_argument_values(root.definition, root.nodes[0], variables)
-            info = self._info(root, path, context, root_value, variables)
-            result = root.resolve(root_value, info, **arguments)
+            arguments = get_argument_values(root.definition, nodes[0], variables)
+            info = root.info._replace(context=context, root_value=root_value, variable_values=variables)
+            result = root.resolve(info, **arguments)
             return await result if inspect.isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - whatever a resolver raises is an error of its field
-            return located_error(error, root.nodes, path.as_list())
-
-    def _info(
-        self, root: RootField, path: Path, context: object, root_value: object, variables: VariableValues
-    ) -> GraphQLResolveInfo[Any]:
-        known: dict[str, Any] = {
-            "field_name": root.nodes[0].name.value,
-            "field_nodes": root.nodes,
-            "return_type": root.definition.type,
-            "parent_type": self.root_type,
-            "path": path,
-            "schema": self.schema,
-            "fragments": self.fragments,
-            "root_value": root_value,
-            "operation": self.operation,
-            "variable_values": variables,
-            "context": context,
-            "is_awaitable": inspect.isawaitable,
-        }
-        fields: dict[str, Any] = {name: known.get(name) for name in GraphQLResolveInfo._fields}
-        return GraphQLResolveInfo(**fields)
+            return located_error(error, nodes, root.info.path.as_list())
 
 
 def compile_operation(
@@ -143,12 +127,9 @@ def compile_operation(
     """
     if operation.operation is not OperationType.QUERY or operation.directives or schema.query_type is None:
         raise NotCompilable
-    compiler = _Compiler(schema, document, variables)
-    fields = tuple(
-        compiler.root_field(schema.query_type, key, nodes)
-        for key, nodes in compiler.collect(schema.query_type, [operation]).items()
-    )
-    return CompiledOperation(schema, operation, compiler.fragments, schema.query_type, fields)
+    compiler = _Compiler(schema, document, operation, variables)
+    selected = compiler.collect(schema.query_type, [operation])
+    return CompiledOperation(tuple(compiler.root_field(schema.query_type, key, nodes) for key, nodes in selected.items()))
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -171,6 +152,7 @@ def condition_variables(document: DocumentNode) -> tuple[str, ...]:
 class _Compiler:
     schema: GraphQLSchema
     document: DocumentNode
+    operation: OperationDefinitionNode
     variables: VariableValues
     fragments: dict[str, FragmentDefinitionNode] = field(init=False)
 
@@ -180,10 +162,19 @@ class _Compiler:
 
     def root_field(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> RootField:
         definition = self.definition(parent, nodes[0])
-        if definition.resolve is None:
-            raise NotCompilable
-        nullable = not isinstance(definition.type, GraphQLNonNull)
-        return RootField(key, nodes, definition, definition.resolve, self.function(definition.type, nodes), nullable)
+        known = {
+            "field_name": nodes[0].name.value,
+            "field_nodes": nodes,
+            "return_type": definition.type,
+            "parent_type": parent,
+            "path": Path(None, key, parent.name),
+            "schema": self.schema,
+            "fragments": self.fragments,
+            "operation": self.operation,
+        }
+        told: dict[str, Any] = {name: known.get(name) for name in GraphQLResolveInfo._fields}
+        resolve, complete = _resolver(definition), self.function(definition.type, nodes)
+        return RootField(definition, GraphQLResolveInfo(**told), resolve, complete)
 
     def definition(self, parent: GraphQLObjectType, node: FieldNode) -> GraphQLField:
         """The field's definition; introspection is not compiled."""
@@ -254,7 +245,7 @@ class _Source:
 
     def __init__(self, compiler: _Compiler) -> None:
         self._compiler = compiler
-        self._names: dict[str, Any] = {"Unexpected": Unexpected, "raise_unexpected": _raise_unexpected}
+        self._names: dict[str, Any] = {"Unexpected": Unexpected, "datetime": datetime, "timezone": timezone, "written": _written}
         self._functions: list[str] = []
         self._count = 0
 
@@ -329,18 +320,20 @@ class _Source:
 
     def _leaf(self, value: str, output: GraphQLLeafType) -> str:
         """Values of the type itself go through; the type's own `serialize` judges all others."""
-        judged = self._fresh("judge_")
+        judged, held = self._fresh("judge_"), self._fresh("v")
         self._names[judged] = _judge(output)
-        held = self._fresh("v")
-        test = EXACT.get(output.name)
+        test, sent = EXACT.get(output.name), held
         if isinstance(output, CustomGraphQLEnumType):
-            members = self._fresh("names_")
-            wrapped: Iterable[Any] = output.wrapped_cls
-            self._names[members] = {member: output.serialize(member) for member in wrapped}
-            return f"({held} if ({held} := {members}.get({value})) is not None else raise_unexpected())"
+            members: Iterable[Any] = output.wrapped_cls
+            if all(output.serialize(member) == member.name for member in members):
+                kind = self._fresh("kind_")
+                self._names[kind] = output.wrapped_cls
+                test, sent = f"type({{0}}) is {kind}", f"{held}._name_"
+        if output.name == "DateTime":
+            test, sent = "type({0}) is datetime and type({1}.tzinfo) is timezone", f"written({held}, {held}.tzinfo)"
         if test is None:
             return f"{judged}({value})"
-        return f"({held} if {test.format(f'({held} := {value})', held)} else {judged}({held}))"
+        return f"({sent} if {test.format(f'({held} := {value})', held)} else {judged}({held}))"
 
     def _fresh(self, prefix: str) -> str:
         self._count += 1
@@ -359,6 +352,12 @@ EXACT = {
 """Tests under which a leaf is already what is sent: {0} binds it, {1} reads it."""
 
 
+@lru_cache(maxsize=4096)
+def _written(moment: datetime, _offset: timezone) -> str:
+    """Remembered, since most instants of a day are asked for again; equal ones of another offset are written otherwise."""
+    return write_date_time(moment)
+
+
 def _judge(output: GraphQLLeafType) -> Callable[[Any], Any]:
     serialize = output.serialize
 
@@ -373,6 +372,23 @@ def _judge(output: GraphQLLeafType) -> Callable[[Any], Any]:
     return judge
 
 
+def _resolver(definition: GraphQLField) -> Callable[..., object]:
+    """The function behind a root field: what Strawberry does on the way to it changes nothing in arguments that are leaves."""
+    field: StrawberryField = definition.extensions["strawberry-definition"]
+    names = {name: argument.extensions["strawberry-definition"].python_name for name, argument in definition.args.items()}
+    leaves = all(is_leaf_type(get_named_type(argument.type)) for argument in definition.args.values())
+    if field.base_resolver is None or field.extensions or not leaves:
+        raise NotCompilable
+    function = cast("Callable[..., object]", field.base_resolver.wrapped_func)
+    if inspect.signature(function).parameters.keys() != {"info", *names.values()}:
+        raise NotCompilable
+
+    def resolve(info: GraphQLResolveInfo[Any], **arguments: object) -> object:
+        return function(info=Info(info, field), **{names[name]: value for name, value in arguments.items()})
+
+    return resolve
+
+
 def _attribute(definition: GraphQLField) -> str:
     """The attribute that a field reads. Raises `NotCompilable` for fields with arguments or a resolver."""
     plain = getattr(definition.resolve, "_is_default", False)
@@ -382,7 +398,3 @@ def _attribute(definition: GraphQLField) -> str:
     if not name.isidentifier():
         raise NotCompilable
     return name
-
-
-def _raise_unexpected() -> None:
-    raise Unexpected

@@ -9,8 +9,10 @@ from graphql import DocumentNode, GraphQLSchema, get_operation_ast
 from graphql.execution.values import VariableValues, get_variable_values
 
 from schema.compiled import CompiledOperation, NotCompilable, compile_operation, condition_variables
+from schema.cost import Amount, Price, Pricing
 
-MOST_DOCUMENTS = 512
+MOST_DOCUMENTS = 256
+"""A parsed document of a thousand tokens takes a third of a megabyte."""
 LONGEST_DOCUMENT = 16_384
 """Characters. A longer one is run and not kept: an app's own operations are shorter."""
 MOST_VARIANTS = 16
@@ -23,6 +25,9 @@ class KnownDocument:
 
     document: DocumentNode
     conditions: tuple[str, ...]
+    prices: Mapping[str | None, Price]
+    longest_wait: Amount
+    """Seconds that a mutation of it asks to be kept waiting, beside the time that every operation has."""
     variants: dict[tuple[object, ...], CompiledOperation | None] = field(default_factory=dict)
 
     def compiled(
@@ -32,7 +37,8 @@ class KnownDocument:
         operation = get_operation_ast(self.document, operation_name)
         if operation is None:
             return None
-        values = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
+        # One error is enough: the ordinary executor tells them.
+        values = get_variable_values(schema, operation.variable_definitions or (), dict(variables), 1, hide_suggestions=True)
         if isinstance(values, list):
             return None
         variant = (operation_name, *(values.coerced.get(name) for name in self.conditions))
@@ -47,22 +53,34 @@ class KnownDocument:
         return None if code is None else (code, values)
 
 
+def known_document(schema: GraphQLSchema, document: DocumentNode) -> KnownDocument:
+    """A document that has just passed validation, priced."""
+    pricing = Pricing(schema, document)
+    return KnownDocument(document, condition_variables(document), pricing.operations(), pricing.longest_wait)
+
+
 class Documents:
-    """The documents of one schema that were used last."""
+    """The documents of one schema that were used last, and for good those that are persisted."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, KnownDocument] = OrderedDict()
+        self._kept: dict[str, KnownDocument] = {}
 
     def get(self, query: str | None) -> KnownDocument | None:
         known = self._known.get(query or "")
-        if known is not None:
-            self._known.move_to_end(query or "")
+        if known is None:
+            return self._kept.get(query or "")
+        self._known.move_to_end(query or "")
         return known
 
-    def put(self, query: str, document: DocumentNode) -> None:
-        """Remember a document that passed validation."""
+    def put(self, query: str, known: KnownDocument) -> None:
+        """Remember a document."""
         if len(query) > LONGEST_DOCUMENT:
             return
-        self._known[query] = KnownDocument(document, condition_variables(document))
+        self._known[query] = known
         if len(self._known) > MOST_DOCUMENTS:
             self._known.popitem(last=False)
+
+    def keep(self, query: str, known: KnownDocument) -> None:
+        """Remember a document for as long as the schema is there."""
+        self._kept[query] = known

@@ -1,6 +1,7 @@
 """Errors as the outside sees them, and the check of values that gives each refusal its path.
 
 - A value that its scalar or enum refuses: BAD_USER_INPUT with `field`, before any resolver runs.
+- A document, or a value that comes with it, that asks for too much: BAD_USER_INPUT with `limit` (`schema.limits`).
 - A `ServiceError`: its code, and whether and when to try again.
 - A document that cannot be run: GRAPHQL_VALIDATION_FAILED (syntax: GRAPHQL_PARSE_FAILED).
 - Anything else is a bug: masked as INTERNAL with the request id, logged with its traceback. Neither the document nor its
@@ -9,63 +10,37 @@
 
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from graphql import (
     GraphQLError,
-    GraphQLInputType,
     GraphQLSchema,
     GraphQLSyntaxError,
     Undefined,
-    ValueNode,
     VariableDefinitionNode,
     is_input_type,
-    specified_rules,
     type_from_ast,
 )
-from graphql.language import SKIP, ArgumentNode, Node, VisitorAction
-from graphql.utilities.validate_input_value import validate_input_literal, validate_input_value
-from graphql.validation import ASTValidationRule, ValuesOfCorrectTypeRule
+from graphql.language import Node
+from graphql.utilities.validate_input_value import validate_input_value
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
-from schema.input_paths import path_to_node, path_to_variable
+from schema.input_paths import ValuePaths
 from services.errors import BadUserInput, ServiceError
 
 BAD_USER_INPUT = BadUserInput.code
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 INTERNAL = "INTERNAL"
+MOST_ERRORS = 20
+"""Of a document that cannot be run, or of the values of one variable: each takes time to find and to place."""
 
 CANNOT_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 log = structlog.get_logger()
-
-
-class RefuseValues(ValuesOfCorrectTypeRule):
-    """GraphQL's own rule for literals; what it refuses says where, as `InvalidInput.field` does."""
-
-    outermost = ""
-
-    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-        self.outermost = node.name.value
-
-    def enter_variable_definition(self, node: VariableDefinitionNode, *_: object) -> None:
-        self.outermost = node.variable.name.value
-
-    def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
-        if input_type is not None:
-            validate_input_literal(node, input_type, self._refuse, None, None, self.context.hide_suggestions)
-        return SKIP
-
-    def _refuse(self, error: GraphQLError, path: list[str | int]) -> None:
-        self.report_error(refusal(error, [self.outermost, *path]))
-
-
-RULES: tuple[type[ASTValidationRule], ...] = tuple(
-    RefuseValues if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules
-)
 
 
 def refusal(error: GraphQLError, path: list[str | int]) -> GraphQLError:
@@ -74,22 +49,34 @@ def refusal(error: GraphQLError, path: list[str | int]) -> GraphQLError:
 
 
 def present(
-    errors: list[GraphQLError], schema: GraphQLSchema, query: str | None, variables: Mapping[str, Any] | None, request_id: str
+    errors: list[GraphQLError],
+    schema: GraphQLSchema,
+    query: str | None,
+    variables: Mapping[str, Any] | None,
+    request_id: str,
+    *,
+    suggestions: bool,
 ) -> list[GraphQLError]:
-    """What a caller may see of these errors. Logs the bugs among them."""
+    """What a caller may see of these errors. Logs the bugs among them.
+
+    `suggestions`: refused values may be told what would have been taken.
+    """
     shown: list[GraphQLError] = []
     explained: set[str] = set()
+    paths = ValuePaths(query)
     for error in errors:
         variable = _refused_variable(error)
         if variable is None:
-            shown.append(_present_one(error, query, request_id))
-        elif variable.variable.name.value not in explained:
+            shown.append(_present_one(error, paths, request_id))
+        elif variable.variable.name.value not in explained and len(explained) < MOST_ERRORS:
             explained.add(variable.variable.name.value)
-            shown += _refusals_of(variable, error, schema, query, variables or {})
+            found = _refused_values(variable, schema, variables or {}, hide_suggestions=not suggestions)
+            prefix = paths.to_variable(variable.variable.name.value)
+            shown += [refusal(refused, [*prefix, *path]) for refused, path in found] or [extended(error, code=VALIDATION_FAILED)]
     return shown
 
 
-def _present_one(error: GraphQLError, query: str | None, request_id: str) -> GraphQLError:
+def _present_one(error: GraphQLError, paths: ValuePaths, request_id: str) -> GraphQLError:
     original = error.original_error
     if isinstance(original, ServiceError):
         return extended(error, message=original.message, **describe(original))
@@ -99,7 +86,7 @@ def _present_one(error: GraphQLError, query: str | None, request_id: str) -> Gra
         return extended(error, code=VALIDATION_FAILED)
     if isinstance(original, GraphQLError) and original.nodes:
         # An argument's value that could only be judged at run time, such as null in a variable with a default.
-        return refusal(error, path_to_node(query, original.nodes[0]))
+        return refusal(error, paths.to_node(original.nodes[0]))
     if error.path is None and original is None:
         return extended(error, **{"code": VALIDATION_FAILED, **(error.extensions or {})})
     return _masked(error, request_id)
@@ -146,25 +133,25 @@ def _refused_variable(error: GraphQLError) -> VariableDefinitionNode | None:
     return None
 
 
-def _refusals_of(
-    definition: VariableDefinitionNode,
-    error: GraphQLError,
-    schema: GraphQLSchema,
-    query: str | None,
-    variables: Mapping[str, Any],
-) -> list[GraphQLError]:
-    """Judge the variable again, this time with the path of each refused value within it."""
-    name = definition.variable.name.value
-    value = variables.get(name, Undefined)
+class _Enough(Exception):
+    """As many values are refused as are told."""
+
+
+def _refused_values(
+    definition: VariableDefinitionNode, schema: GraphQLSchema, variables: Mapping[str, Any], *, hide_suggestions: bool
+) -> list[tuple[GraphQLError, list[str | int]]]:
+    """Judge the variable again, this time with the path of each refused value within it; none for one that is not there."""
+    value = variables.get(definition.variable.name.value, Undefined)
     input_type = type_from_ast(schema, definition.type)
-    if value is None or value is Undefined or not is_input_type(input_type):
-        return [extended(error, code=VALIDATION_FAILED)]
-    prefix = path_to_variable(query, name)
-    found: list[GraphQLError] = []
+    if value is Undefined or not is_input_type(input_type):
+        return []
+    found: list[tuple[GraphQLError, list[str | int]]] = []
 
     def collect(refused: GraphQLError, path: list[str | int]) -> None:
-        located = GraphQLError(refused.message, nodes=[definition])
-        found.append(refusal(located, [*prefix, *path]))
+        found.append((GraphQLError(refused.message, nodes=[definition]), path))
+        if len(found) >= MOST_ERRORS:
+            raise _Enough
 
-    validate_input_value(value, input_type, collect)
-    return found or [extended(error, code=VALIDATION_FAILED)]
+    with suppress(_Enough):
+        validate_input_value(value, input_type, collect, hide_suggestions)
+    return found

@@ -1,8 +1,9 @@
 """Where a value stands among the arguments of a document: the path that a refusal names. Used on errors only."""
 
 from collections.abc import Callable
+from functools import cached_property
 
-from graphql import BREAK, Node, VariableNode, Visitor, VisitorAction, parse, visit
+from graphql import BREAK, DocumentNode, Node, VariableNode, Visitor, VisitorAction, parse, visit
 from graphql.language import ArgumentNode, ObjectFieldNode, VariableDefinitionNode
 
 Matches = Callable[[Node], bool]
@@ -28,20 +29,27 @@ class _Finder(Visitor):
         return BREAK
 
 
-def path_to_variable(query: str | None, name: str) -> list[str | int]:
-    """Of the first place at which the variable is used; its own name when it is used nowhere."""
-    found = _find(query, lambda node: isinstance(node, VariableNode) and node.name.value == name)
-    return found or [name]
+class ValuePaths:
+    """The values of one document, which is valid."""
 
+    def __init__(self, query: str | None) -> None:
+        self._query = query
 
-def path_to_node(query: str | None, wanted: Node) -> list[str | int]:
-    """Of a value node of this document, recognised by its position."""
-    start = wanted.loc.start if wanted.loc else -1
-    kind = wanted.kind
-    return _find(query, lambda node: node.kind == kind and node.loc is not None and node.loc.start == start)
+    @cached_property
+    def _document(self) -> DocumentNode:
+        return parse(self._query or "{ __typename }")
 
+    def to_variable(self, name: str) -> list[str | int]:
+        """To the first place at which the variable is used; its own name when it is used nowhere."""
+        return self._find(lambda node: isinstance(node, VariableNode) and node.name.value == name) or [name]
 
-def _find(query: str | None, matches: Matches) -> list[str | int]:
-    finder = _Finder(matches)
-    visit(parse(query or "{ __typename }"), finder)
-    return finder.path
+    def to_node(self, wanted: Node) -> list[str | int]:
+        """To a value node of this document, recognised by its position."""
+        start = wanted.loc.start if wanted.loc else -1
+        kind = wanted.kind
+        return self._find(lambda node: node.kind == kind and node.loc is not None and node.loc.start == start)
+
+    def _find(self, matches: Matches) -> list[str | int]:
+        finder = _Finder(matches)
+        visit(self._document, finder)
+        return finder.path

@@ -8,10 +8,10 @@ from strawberry.schema.config import StrawberryConfig
 from resolvers import account, admin, daily_routines, health_data, routines, subscriptions
 from resolvers.arguments import WaitArgument
 from resolvers.context import Info
-from schema.admin_types import JobRun, SchedulerJobResult, SchedulerStatus, Viewer
+from schema.admin_types import HeldJob, JobRun, RequeueHeldJobResult, SchedulerJobResult, SchedulerStatus, Viewer
 from schema.daily_types import DailyRoutine, SetDailyRoutineResult
 from schema.event_types import EVENTS, PlanReadyEvent, RoutineEvent
-from schema.execution import FirstlightSchema, HoldToRules
+from schema.execution import FirstlightSchema, HoldToRules, OperationRules
 from schema.health_types import BiomarkerConnection, HealthSnapshot, RefreshSahhaResult, ScoreConnection
 from schema.inputs import DailyRoutineInput, GenerateRoutineInput
 from schema.problems import FAILURES
@@ -73,6 +73,11 @@ class Query:
     scheduler_status = strawberry.field(
         resolver=admin.scheduler_status, graphql_type=SchedulerStatus | None, description="Admin. The scheduler and its jobs."
     )
+    held_jobs = strawberry.field(
+        resolver=admin.held_jobs,
+        graphql_type=list[HeldJob] | None,
+        description="Admin. Durable jobs that ended in a bug, the newest first.",
+    )
 
 
 @strawberry.type(description="What can be done.")
@@ -129,6 +134,11 @@ class Mutation:
         graphql_type=SchedulerJobResult,
         description="Admin. Fires the job again from its next occurrence on; what was due meanwhile is not made up for.",
     )
+    requeue_held_job = strawberry.field(
+        resolver=admin.requeue_held_job,
+        graphql_type=RequeueHeldJobResult,
+        description="Admin. Does a held job again, once the bug is mended.",
+    )
 
 
 @strawberry.type(description="What is pushed, over graphql-transport-ws.")
@@ -152,9 +162,13 @@ class Subscription:
     )
 
 
-def build_schema() -> FirstlightSchema:
-    """The whole contract, ready to run operations. Takes a tenth of a second: build it once a process."""
+def build_schema(rules: OperationRules | None = None) -> FirstlightSchema:
+    """The whole contract, ready to run operations. Takes a tenth of a second: build it once a process.
+
+    Raises `InvalidPersistedDocument`.
+    """
     return FirstlightSchema(
+        rules=rules,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

@@ -8,16 +8,22 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
 from scheduler.runner import Scheduler
 from scheduler.worker import Worker
-from schema.root import build_schema
-from server import health, rest, webhooks
+from server import health, pages, rest, webhooks
+from server.admission import Admission
+from server.auth import Callers
+from server.compression import Compression
 from server.graphql import GraphQLEndpoint
 from server.middleware import BodyLimit, RequestBoundary
+from server.persisted import open_schema
 from server.refusals import GRAPHQL_PATH, on_http_exception, on_service_error
+from server.sockets import OpenStreams
 from server.state import AppState
+from server.tokens import UserTokens
 from services.accounts import Keyring
 from services.background import background
 from services.clock import Clock
@@ -25,6 +31,12 @@ from services.config import Settings, Switch
 from services.container import open_services
 from services.errors import ServiceError
 from services.sahha.client import SahhaAccess
+
+CORS_METHODS = ("GET", "POST")
+CORS_HEADERS = ("authorization", "content-type", "x-api-key", "x-request-id", "traceparent", "tracestate", "baggage")
+CORS_EXPOSED = ("retry-after", "server-timing", "x-request-id")
+CORS_REMEMBERED_S = 7200
+"""Chromium's longest. Credentials are never allowed: callers are known by a header that no browser sends by itself."""
 
 log = structlog.get_logger()
 
@@ -36,7 +48,7 @@ def create_app(
 
     Set `stopping` when the process is asked to stop: waits end then, before connections are closed.
     """
-    graphql = GraphQLEndpoint(build_schema())
+    graphql = GraphQLEndpoint(open_schema(settings), allowed_origins=settings.cors_origins)
     return Starlette(
         routes=[
             Route(GRAPHQL_PATH, graphql),
@@ -44,11 +56,32 @@ def create_app(
             *rest.ROUTES,
             *webhooks.ROUTES,
             *health.ROUTES,
+            *pages.routes(settings),
         ],
-        middleware=[Middleware(RequestBoundary), Middleware(BodyLimit, others={webhooks.PATH: webhooks.BODY_LIMIT})],
+        middleware=[
+            *_cors(settings),
+            Middleware(RequestBoundary),
+            Middleware(Compression),
+            Middleware(BodyLimit, others={webhooks.PATH: webhooks.BODY_LIMIT}),
+        ],
         exception_handlers={HTTPException: on_http_exception, ServiceError: on_service_error},
         lifespan=_lifespan(settings, clock, keyring, sahha, database_url, stopping),
     )
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    """Outermost, so that pages of the origins in the list can read every answer, failures too. Without a list: nothing."""
+    if not settings.cors_origins:
+        return []
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=CORS_METHODS,
+        allow_headers=CORS_HEADERS,
+        expose_headers=CORS_EXPOSED,
+        max_age=CORS_REMEMBERED_S,
+    )
+    return [cors]
 
 
 def _lifespan(
@@ -61,7 +94,10 @@ def _lifespan(
             services = await stack.enter_async_context(
                 open_services(settings, clock=clock, keyring=keyring, sahha=sahha, database_url=database_url)
             )
+            callers = Callers(keyring, await stack.enter_async_context(UserTokens.opened(settings, clock)))
             await stack.enter_async_context(background(services.events.close_after(stopping), "stop"))
+            streams = OpenStreams(settings, clock, services.metrics)
+            await stack.enter_async_context(background(streams.end_after(stopping), "end of streams"))
             worker = Worker(services) if settings.worker is Switch.ON else None
             if worker is not None:
                 await stack.enter_async_context(worker.running(stopping))
@@ -70,6 +106,9 @@ def _lifespan(
             await stack.enter_async_context(scheduler.running())
             if settings.scheduler is Switch.ON:
                 log.info("[STARTUP] Background scheduler started successfully")
-            yield AppState(services=services, scheduler=scheduler, worker=worker)
+            admission = Admission(settings, services.metrics)
+            yield AppState(
+                services=services, callers=callers, admission=admission, streams=streams, scheduler=scheduler, worker=worker
+            )
 
     return lifespan

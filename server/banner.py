@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from server.pages import GRAPHIQL_PATH
 from server.sandbox import Keys, Standin
 from services.config import Settings, Switch
 
@@ -48,6 +49,8 @@ def banner(started: Started) -> str:
         f"  GraphQL      {url}/graphql  (subscriptions: {url.replace('http', 'ws', 1)}/graphql, graphql-transport-ws)",
         f"  Health       {url}/livez  {url}/readyz  {url}/metrics",
     ]
+    if settings.serves_graphiql:
+        lines.insert(-1, f"  GraphiQL     {url}{GRAPHIQL_PATH}  (put the admin key into its headers)")
     if started.keys.service is not None:
         lines += [
             "",

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import asyncpg
 
+from server.key_set import UNREADABLE, KeySet
+from server.persisted import open_schema
+from server.starting import StartError
 from services.clock import Clock
-from services.config import SAHHA_PRODUCTION_URL, Settings
+from services.config import SAHHA_PRODUCTION_URL, Settings, Switch
 from services.domain.schedule import UnknownTimezone, zone
 from services.errors import UpstreamError
 from services.sahha.client import SahhaAccess, SahhaClient, sahha_http
@@ -30,7 +33,14 @@ class Finding:
 
 async def check_everything(settings: Settings) -> list[Finding]:
     """Every check, each with a deadline; none of them changes anything."""
-    checks: list[Callable[[Settings], Awaitable[Finding]]] = [_check_zones, _check_data_dir, _check_database, _check_sahha]
+    checks: list[Callable[[Settings], Awaitable[Finding]]] = [
+        _check_zones,
+        _check_data_dir,
+        _check_database,
+        _check_sahha,
+        _check_tokens,
+        _check_persisted,
+    ]
     return [Finding("settings", ok=True, found="sandbox mode" if settings.sandbox else "complete")] + [
         await check(settings) for check in checks
     ]
@@ -89,3 +99,24 @@ async def _check_sahha(settings: Settings) -> Finding:
             remedy="See that SAHHA_BASE_URL, SAHHA_CLIENT_ID and SAHHA_CLIENT_SECRET are right.",
         )
     return Finding("Sahha", ok=True, found="credentials accepted")
+
+
+async def _check_persisted(settings: Settings) -> Finding:
+    try:
+        count = len(open_schema(settings).rules.persisted.by_hash)
+    except StartError as error:
+        remedy = "Write the file again with `firstlight persist`."
+        return Finding("persisted documents", ok=False, found=str(error), remedy=remedy)
+    only = ", and no others run" if settings.persisted_only is Switch.ON else ""
+    return Finding("persisted documents", ok=True, found=f"{count}{only}" if settings.persisted_documents else "none")
+
+
+async def _check_tokens(settings: Settings) -> Finding:
+    if settings.jwt_jwks_url is None:
+        return Finding("user tokens", ok=True, found="off: keys alone" if settings.jwt_secret is None else "HS256 by JWT_SECRET")
+    try:
+        async with asyncio.timeout(TIMEOUT_S), KeySet.opened(settings.jwt_jwks_url) as keys:
+            count = len(await keys.fetch())
+    except (*UNREADABLE, TimeoutError) as error:
+        return Finding("user tokens", ok=False, found=type(error).__name__, remedy="See that JWT_JWKS_URL gives public keys.")
+    return Finding("user tokens", ok=True, found=f"keys at JWT_JWKS_URL: {count}")

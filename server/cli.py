@@ -5,7 +5,7 @@ import logging
 import secrets
 import sys
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -16,10 +16,12 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from resolvers.arguments import person_id
 from schema.sdl import print_schema
 from server.backfilling import backfill
 from server.check import Finding, check_everything
 from server.evaluation import evaluate_command, rules_command
+from server.persisted import persist_command
 from server.sandbox import CLIENT_ID
 from server.serve import serve
 from server.standins.generated import CROWD, MOST, Crowd
@@ -28,10 +30,12 @@ from server.standins.sahha import GUIDE
 from server.standins.serving import Standin, run_openai_standin, run_sahha_standin
 from server.standins.webhooks_out import Target
 from server.starting import StartError
+from server.tokens import mint
 from server.work import work
 from services.clock import clock_starting_at
 from services.config import ConfigurationError, Settings, Switch, load_settings
 from services.domain.schedule import UnknownTimezone, zone
+from services.errors import BadUserInput
 from services.log import configure_logging
 from services.store.embedded import EmbeddedPostgresError
 from services.store.migrations import MigrationError, migrate
@@ -55,6 +59,7 @@ keys_app = typer.Typer(help="Keys for callers.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.command("rules")(rules_command)
 app.command("evaluate")(evaluate_command)
+app.command("persist")(persist_command)
 console = Console()
 
 
@@ -107,7 +112,7 @@ def migrate_command() -> None:
 
 @app.command("check")
 def check_command() -> None:
-    """Say what would keep this installation from working: settings, packages, zones, database, Sahha."""
+    """Say what would keep this installation from working: settings, packages, zones, database, Sahha, user tokens."""
     settings = _settings()
     findings = _run(check_everything(settings))
     console.print(_table(findings))
@@ -162,6 +167,19 @@ def new_key_command(
     """Make a service key: give the key to the caller and the entry to SERVICE_API_KEYS. The key is shown once."""
     key = f"service_{secrets.token_urlsafe(32)}"
     console.print(f"key    {key}\nentry  {name}:{sha256(key.encode()).hexdigest()}", soft_wrap=True, highlight=False)
+
+
+@keys_app.command("token")
+def new_token_command(
+    user: Annotated[str, typer.Option(help="The person's id, who is then the caller.")],
+    minutes: Annotated[int, typer.Option(help="How long it is good for.", min=1, max=1440)] = 60,
+) -> None:
+    """Make a user token, signed with JWT_SECRET: to try out what a person's own app may do."""
+    try:
+        token = mint(_settings(), person_id(user), timedelta(minutes=minutes))
+    except (BadUserInput, ValueError) as error:
+        _fail(str(error))
+    console.print(token, soft_wrap=True, highlight=False)
 
 
 def _settings(**overrides: object) -> Settings:

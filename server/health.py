@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.auth import authenticate, presented_key
+from resolvers.access import must_serve
 from server.wire import JsonResponse
 from services.container import Services
 from services.errors import Unavailable
@@ -44,7 +44,7 @@ async def ready(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     if not _from_loopback(request):
-        authenticate(request.state.services.keyring, presented_key(request.headers))
+        must_serve(await request.state.callers.identify(request.headers))
     return PlainTextResponse(request.state.services.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,6 +14,8 @@ from services.errors import BadUserInput, ServiceError, Unauthenticated
 GRAPHQL_PATH = "/graphql"
 BAD_REQUEST = "BAD_REQUEST"
 INTERNAL = "INTERNAL"
+VARY = {"vary": "Accept"}
+"""Of every answer of `GRAPHQL_PATH`: its media type is negotiated."""
 INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the request id."
 
 PROBLEM_STATUS = {
@@ -43,7 +45,7 @@ def graphql_refusal(
 ) -> Response:
     """A GraphQL response without data."""
     body = {"errors": [{"message": message, "extensions": dict(extensions)}]}
-    return JsonResponse(body, status, headers, media_type=media_type)
+    return JsonResponse(body, status, {**VARY, **(headers or {})}, media_type=media_type)
 
 
 def graphql_service_refusal(error: ServiceError, media_type: str) -> Response:
@@ -78,7 +80,7 @@ def _retry_after(retry_after_ms: int | None) -> dict[str, str]:
 
 def http_code(status: int) -> str:
     """The code of a refusal that HTTP alone has a word for."""
-    return {404: "NOT_FOUND", 413: "BODY_TOO_LARGE"}.get(status, BAD_REQUEST)
+    return {404: "NOT_FOUND", 408: "REQUEST_TIMEOUT", 413: "BODY_TOO_LARGE", 431: "HEADERS_TOO_LARGE"}.get(status, BAD_REQUEST)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -13,11 +13,10 @@ from starlette.routing import Route
 from resolvers.access import may_act_for, must_be_admin
 from resolvers.arguments import WAIT_LIMIT_S, person_id
 from schema.scalars import parse_local_time
-from server.auth import authenticate, presented_key
+from server.admission import Lane, admit
 from server.refusals import rest_problem
 from server.routine_json import job_json, routine_json
 from server.wire import JsonResponse, NotJson, decode
-from services.accounts import Principal
 from services.domain.ids import UserId
 from services.domain.outcomes import GenerateRoutineSuccess, RefreshSahhaSuccess
 from services.domain.problems import InvalidInput, PlanningFailed, Problem
@@ -39,15 +38,18 @@ class Refused(Exception):
 
 async def generate_routine(request: Request) -> Response:
     """Asks for today's routine and answers when it is READY or FAILED; 202 when it is neither after 120 s."""
-    user_id = may_act_for(_caller(request), UserId(request.path_params["user_id"]))
+    caller = await admit(request)
+    user_id = may_act_for(caller, UserId(request.path_params["user_id"]))
     try:
         command = to_command(user_id, decode(await request.body()))
     except NotJson as error:
         return rest_problem(InvalidInput(str(error)))
     except Refused as refused:
         return rest_problem(refused.problem)
+    request.state.services.rate_limits.work(user_id)
     routines = request.state.services.routines
-    outcome = await routines.request(command)
+    with request.state.admission.taken(Lane.MUTATIONS, caller):
+        outcome = await routines.request(command)
     if not isinstance(outcome, GenerateRoutineSuccess):
         return rest_problem(in_body(outcome))
     return answer(await routines.wait(outcome.routine.id, WAIT_LIMIT_S))
@@ -70,12 +72,14 @@ def in_body(problem: Problem) -> Problem:
 
 async def refresh_sahha(request: Request) -> Response:
     """Fetches from Sahha now; `?force=true` also what was read a moment ago."""
-    must_be_admin(_caller(request))
-    user_id = person_id(request.path_params["user_id"])
+    caller = must_be_admin(await admit(request))
+    user_id = may_act_for(caller, person_id(request.path_params["user_id"]))
     force = request.query_params.get("force", "false").lower()
     if force not in {"true", "false"}:
         return rest_problem(InvalidInput("force is true or false.", field=("force",)))
-    outcome = await request.state.services.health_data.refresh(user_id, force=force == "true")
+    request.state.services.rate_limits.work(user_id)
+    with request.state.admission.taken(Lane.MUTATIONS, caller):
+        outcome = await request.state.services.health_data.refresh(user_id, force=force == "true")
     if not isinstance(outcome, RefreshSahhaSuccess):
         return rest_problem(outcome)
     return JsonResponse(
@@ -91,7 +95,7 @@ async def refresh_sahha(request: Request) -> Response:
 
 
 async def scheduler_status(request: Request) -> Response:
-    must_be_admin(_caller(request))
+    must_be_admin(await admit(request))
     status = await request.state.scheduler.status()
     return JsonResponse(
         {"running": status.running, "total_jobs": status.total_jobs, "jobs": [job_json(job) for job in status.jobs]}
@@ -167,7 +171,3 @@ def _time(preferences: dict[str, Any], name: str) -> dt.time | None:
         return None if value is None else parse_local_time(value)
     except ValueError as error:
         raise Refused(str(error), "preferences", name) from None
-
-
-def _caller(request: Request) -> Principal:
-    return authenticate(request.state.services.keyring, presented_key(request.headers))

@@ -10,11 +10,14 @@ from starlette.applications import Starlette
 
 from server.app import create_app
 from server.banner import Started, banner
+from server.connections import HttpConnection
 from server.sandbox import Standin, load_keys, sahha_standin
 from server.signals import Stop, stop_on_signals
+from server.sockets import drop_stalled_peers
 from server.starting import StartError, migrated, sahha_access
 from server.watchdog import watchdog
 from server.webhooks import PATH as WEBHOOK_PATH
+from server.websocket import SocketConnection
 from services.clock import clock_starting_at
 from services.config import Settings
 from services.store.embedded import embedded_postgres
@@ -78,25 +81,26 @@ class _Server(uvicorn.Server):
 def uvicorn_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=HttpConnection,
         log_config=None,
         access_log=False,
         server_header=False,
-        ws="websockets-sansio",
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
+        ws=SocketConnection,
+        ws_ping_interval=None,  # `server.websocket` asks for signs of life: uvicorn's close code keeps clients from coming back
         ws_max_size=131_072,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=32_768,
     )
 
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise StartError(f"Cannot listen on HOST {settings.host}, PORT {settings.port}: {error.strerror}.") from None
+    drop_stalled_peers(listener)
+    return listener
 
 
 async def _database_url(settings: Settings, stack: AsyncExitStack) -> str:

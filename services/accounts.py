@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from services.domain.ids import UserId
@@ -18,11 +19,17 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`subject` is safe to log: the name of a key, never the key. `user_id` is set for a caller who is one person."""
+    """`subject` is one caller's alone and safe to log: the name of a key, or `user:` and the id of a person.
+
+    `user_id` is set for a caller who is one person; such a caller has no scopes.
+
+    `expires_at`: the instant of the service's clock from which on the caller has to say again who they are; `None` for a key.
+    """
 
     subject: str
     scopes: frozenset[Scope]
     user_id: UserId | None = None
+    expires_at: datetime | None = None
 
 
 class Keyring:

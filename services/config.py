@@ -16,6 +16,9 @@ OPENAI_PRODUCTION_URL = "https://api.openai.com/v1"
 OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
 PLACEHOLDER = re.compile(r"^$|^<.*>$|change[-_ ]?me|your[-_ ]|placeholder|^x{3,}$|\bexample\b", re.IGNORECASE)
 LOOPBACK_URL = re.compile(r"^http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?(?:/[^\s?#]*)?$")
+ORIGIN = re.compile(
+    r"^(?!http://[^/]*:80$)(?!https://[^/]*:443$)[a-z][a-z0-9+.-]*://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?$"
+)
 SERVICE_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[0-9a-f]{64}$")
 
 
@@ -99,6 +102,60 @@ class Settings(BaseSettings):
     service_api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="name:sha256-of-the-key, separated by commas. May act on behalf of any person; no admin fields."
     )
+    jwt_secret: SecretStr | None = Field(
+        None, description="User tokens are signed with it by HS256; 32 bytes or more. Left out, as JWT_JWKS_URL: no user tokens."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="Or: where the public keys of their issuer are, for RS256 and ES256. Plain http on loopback only."
+    )
+    jwt_audience: str | None = Field(None, description="What user tokens name as `aud`. Goes with JWT_SECRET or JWT_JWKS_URL.")
+    jwt_issuer: str | None = Field(None, description="What user tokens name as `iss`. Goes with JWT_SECRET or JWT_JWKS_URL.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="https://app.company.com,... : origins whose pages may call, over HTTP and WebSocket, beside our own."
+    )
+    key_operations_per_s: int = Field(1000, ge=1, le=1_000_000, description="Operations of one key in a second.")
+    person_operations_per_min: int = Field(
+        300, ge=1, le=1_000_000, description="Operations with tokens of one person in a minute."
+    )
+    person_work_per_h: int = Field(
+        120, ge=1, le=1_000_000, description="Routines, replans and refreshes that are begun for one person in an hour."
+    )
+    unknown_keys_per_min: int = Field(
+        30, ge=1, le=1_000_000, description="Wrong keys of one address in a minute that are told so; the good ones never wait."
+    )
+    read_concurrency: int = Field(48, ge=1, le=10_000, description="Queries that are answered at the same time.")
+    mutation_concurrency: int = Field(
+        12, ge=1, le=10_000, description="Mutations that are answered at the same time; waiting for a plan does not count."
+    )
+    admin_concurrency: int = Field(4, ge=1, le=1000, description="Operations of admins at the same time, beside all others.")
+    streams: int = Field(2000, ge=1, le=100_000, description="Sockets and event streams that are open at the same time, at most.")
+    streams_per_person: int = Field(5, ge=1, le=1000, description="Of them, with tokens of one person.")
+    streams_per_key: int = Field(1000, ge=1, le=100_000, description="Of them, with one key.")
+    stream_life_s: float = Field(1800, gt=0, le=86_400, description="After at most so long each is ended, and clients come back.")
+    stream_ping_s: float = Field(20, gt=0, le=300, description="Between two signs of life; a socket that answers none is closed.")
+    stream_send_timeout_s: float = Field(10, gt=0, le=300, description="A client that takes nothing for so long is let go.")
+    socket_init_timeout_s: float = Field(5, gt=0, le=60, description="A socket has to say who it is within this time.")
+    socket_operations: int = Field(10, ge=1, le=1000, description="Operations of one socket at the same time.")
+    socket_messages_per_s: int = Field(50, ge=1, le=10_000, description="Messages of one socket a second; more are read later.")
+    operation_deadline_s: float = Field(
+        10, gt=0, le=300, description="For a query or a mutation; waiting for a plan does not count."
+    )
+    max_tokens: int = Field(1000, ge=100, le=10_000, description="Words and signs of a GraphQL document.")
+    max_depth: int = Field(8, ge=4, le=50, description="Fields within one another.")
+    max_aliases: int = Field(15, ge=0, le=1000, description="Fields of a document that are given another name.")
+    max_cost: int = Field(
+        50_000, ge=1000, le=10_000_000, description="Leaves of the largest answer that an operation can have, and objects twice."
+    )
+    persisted_documents: Path | None = Field(
+        None, description="File of documents that may be asked for by their hash, as `firstlight persist` writes it."
+    )
+    persisted_only: Switch = Field(Switch.OFF, description="Run no other documents than those: on or off.")
+    introspection: Switch | None = Field(
+        None, description="Tell what the schema holds, in errors too: on or off; left out: on in sandbox mode alone."
+    )
+    graphiql: Switch | None = Field(
+        None, description="Serve the GraphiQL page at /graphiql: on or off; left out: on in sandbox mode alone."
+    )
     scheduler: Switch = Field(Switch.ON, description="Run the scheduled jobs in this process: on or off.")
     worker: Switch = Field(Switch.ON, description="Run the durable work in this process: on or off.")
     worker_concurrency: int = Field(10, ge=2, le=200, description="Jobs at the same time.")
@@ -116,9 +173,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=8, le=3650, description="How long health records are kept.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json.")
 
-    @field_validator("service_api_keys", mode="before")
+    @field_validator("service_api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split_keys(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was set
+    def _split_list(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was set
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("service_api_keys")
@@ -128,6 +185,13 @@ class Settings(BaseSettings):
             raise ValueError("each entry is name:sha256, the hash in 64 lower-case hexadecimal digits")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(ORIGIN.match(entry) for entry in value):
+            raise ValueError("each entry is an origin as browsers send it: scheme://host[:port] in lower case, no path, no *")
+        return value
+
     @field_validator(
         "sahha_client_id",
         "sahha_client_secret",
@@ -135,6 +199,10 @@ class Settings(BaseSettings):
         "openai_base_url",
         "openai_model",
         "admin_api_key",
+        "jwt_secret",
+        "jwt_jwks_url",
+        "jwt_audience",
+        "jwt_issuer",
         "database_url",
     )
     @classmethod
@@ -149,6 +217,20 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError("must have at least 16 characters")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _strong_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must have at least 32 bytes")
+        return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _check_keys_url(cls, value: str | None) -> str | None:
+        if value is not None and not (re.match(r"^https://[^/\s?#@]+/[^\s#]*$", value) or LOOPBACK_URL.match(value)):
+            raise ValueError("must be https://host/path, or http:// on loopback")
         return value
 
     @field_validator("sahha_base_url")
@@ -176,6 +258,19 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_tokens(self) -> Self:
+        if self.jwt_secret is not None and self.jwt_jwks_url is not None:
+            raise ValueError("JWT_SECRET and JWT_JWKS_URL are both set: tokens are signed with one or the other")
+        signed = self.jwt_secret is not None or self.jwt_jwks_url is not None
+        named = {"JWT_AUDIENCE": self.jwt_audience, "JWT_ISSUER": self.jwt_issuer}
+        for name, value in named.items():
+            if signed and value is None:
+                raise ValueError(f"{name} is missing: JWT_SECRET and JWT_JWKS_URL need it")
+            if value is not None and not signed:
+                raise ValueError(f"JWT_SECRET or JWT_JWKS_URL is missing: {name} is set")
+        return self
+
+    @model_validator(mode="after")
     def _check_combination(self) -> Self:
         if (self.sahha_client_id is None) != (self.sahha_client_secret is None):
             missing = "SAHHA_CLIENT_SECRET" if self.sahha_client_secret is None else "SAHHA_CLIENT_ID"
@@ -192,6 +287,20 @@ class Settings(BaseSettings):
     def sandbox(self) -> bool:
         """No Sahha credentials: the stand-in is spoken to."""
         return self.sahha_client_id is None
+
+    @model_validator(mode="after")
+    def _check_persisted(self) -> Self:
+        if self.persisted_only is Switch.ON and self.persisted_documents is None:
+            raise ValueError("PERSISTED_DOCUMENTS is missing: PERSISTED_ONLY is on")
+        return self
+
+    @property
+    def introspects(self) -> bool:
+        return self.sandbox if self.introspection is None else self.introspection is Switch.ON
+
+    @property
+    def serves_graphiql(self) -> bool:
+        return self.sandbox if self.graphiql is None else self.graphiql is Switch.ON
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each field has its own type

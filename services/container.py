@@ -20,6 +20,7 @@ from services.live_read import SahhaReader
 from services.metrics import Metrics
 from services.openai.client import OpenAIClient
 from services.planning.writer import Writer
+from services.rate_limits import RateLimits
 from services.replanning import ReplanningService
 from services.routines import RoutineService
 from services.sahha.client import SahhaAccess, SahhaClient, sahha_http
@@ -38,6 +39,7 @@ class Services:
     database: Database
     database_url: str
     metrics: Metrics
+    rate_limits: RateLimits
     events: PlanReadyHub
     health_data: HealthDataService
     routines: RoutineService
@@ -83,6 +85,7 @@ async def open_services(
             database=database,
             database_url=database_url,
             metrics=metrics,
+            rate_limits=RateLimits(settings, metrics),
             events=hub,
             health_data=health_data,
             routines=routines,

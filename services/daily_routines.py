@@ -40,6 +40,7 @@ from services.routines import RoutineService
 from services.store import daily_routines as store
 from services.store import routines as routine_store
 from services.store.database import Database
+from services.store.pruning import in_batches
 
 EVERY = timedelta(minutes=5)
 """How often the job runs. It looks as far ahead, so that the shortest lead is kept too."""
@@ -48,7 +49,6 @@ PAGE = 100
 MOST_AT_ONCE = 20_000
 LONGEST_RUN_S = 150.0
 """A run ends after so many orders or seconds; the next one goes on."""
-PRUNE_BATCH = 5000
 UNKNOWN_ZONE_PAUSE = timedelta(days=1)
 
 log = structlog.get_logger()
@@ -120,13 +120,7 @@ class DailyRoutineService:
     async def prune(self) -> int:
         """Forget what was asked for more than `RETENTION_DAYS` ago, in batches; how many went."""
         before = self._clock.now() - timedelta(days=self._settings.retention_days)
-        total = 0
-        while True:
-            async with self._database.transaction() as connection:
-                gone = await store.prune(connection, before, PRUNE_BATCH)
-            total += gone
-            if gone == 0:
-                return total
+        return await in_batches(self._database, lambda connection, limit: store.prune(connection, before, limit))
 
     async def _generate_page(self, now: datetime) -> tuple[int, int]:
         """How many orders were due, and for how many of them a routine was asked for."""

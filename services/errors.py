@@ -2,12 +2,15 @@
 
 ServiceError                safe to show to a caller: code, retryable, retry_after_ms
 ├── Unauthenticated         no key, or one that is not known
+│   └── TokenExpired        a token that was good and is over: its holder can come back with a new one
 ├── Forbidden               known, and not allowed
 ├── BadUserInput            a value that its type refuses; `field` is its path
 ├── CursorExpired           an `after` older than the events that are kept
 ├── PersonNotFound          the upstream knows no such person
 ├── RoutineNotFound         no such routine, or not the caller's
+├── RateLimited             the caller asks too often
 ├── Unavailable             the store cannot be reached or is too busy
+│   └── Overloaded          as many operations as can be are being answered
 └── HealthDataUnavailableError   a read: Sahha fails and nothing is stored
 UpstreamError               inside services only; turned into an outcome or a stored answer
 ├── UpstreamUnreachable     no connection, or it broke
@@ -25,6 +28,7 @@ Anything else is a bug: masked for the caller, logged with its traceback and req
 """
 
 from enum import Enum
+from math import ceil
 
 
 class ServiceError(Exception):
@@ -43,6 +47,11 @@ class ServiceError(Exception):
 class Unauthenticated(ServiceError):
     code = "UNAUTHENTICATED"
     http_status = 401
+
+
+class TokenExpired(Unauthenticated):
+    def __init__(self) -> None:
+        super().__init__("This token has expired.")
 
 
 class Forbidden(ServiceError):
@@ -70,6 +79,19 @@ class Unavailable(ServiceError):
 
     def __init__(self, message: str = "The service cannot reach its store. Try again.") -> None:
         super().__init__(message, retryable=True, retry_after_ms=1000)
+
+
+class Overloaded(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The service is busy. Try again.")
+
+
+class RateLimited(ServiceError):
+    code = "RATE_LIMITED"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, retryable=True, retry_after_ms=ceil(retry_after_s * 1000))
 
 
 class HealthDataUnavailableError(ServiceError):

@@ -6,8 +6,8 @@ gets is what the table holds, in order, once each.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import assert_never
@@ -27,7 +27,9 @@ from services.store.database import Database, store_unavailable
 
 POLL_S = 5.0
 """A subscriber looks by itself this often, so that a lost notification delays and never loses."""
-BATCH = 50
+BATCH = 32
+"""Events that are in memory for one subscriber at a time (reliability.md, section 3): the rest waits in the table."""
+CONNECT_TIMEOUT_S = 3.0
 PROBE_S = 10.0
 PROBE_TIMEOUT_S = 3.0
 RECONNECT_CAP_S = 2.0
@@ -40,8 +42,10 @@ log = structlog.get_logger()
 class PlanReadyHub:
     """Wakes whoever waits for news of a person."""
 
-    def __init__(self, database: Database, url: str, clock: Clock) -> None:
+    def __init__(self, database: Database, url: str, clock: Clock, *, probe_s: float = PROBE_S) -> None:
+        """`probe_s`: how often the listening connection is asked whether it still is one."""
         self._database = database
+        self._probe_s = probe_s
         self._url = url
         self._clock = clock
         self._watchers: dict[UserId, set[asyncio.Event]] = {}
@@ -159,37 +163,47 @@ class PlanReadyHub:
         self._wake_all()
 
     async def listen(self) -> None:
-        """Hold the LISTEN connection, for ever: a lost one is made anew, and everybody looks for what was missed."""
-        delay = 0.0
+        """Hold the LISTEN connection, for ever: a lost one is made anew, and everybody looks for what was missed.
+
+        A loss that nobody tells us of, such as a network that swallows everything, is noticed within `probe_s` + PROBE_TIMEOUT_S.
+        However many attempts it takes, the log says once that it is down and once that it is up.
+        """
+        delay, down = 0.0, False
         while True:
             try:
-                await self._listen_once()
-                delay = 0.0
+                async with self._listening() as connection:
+                    if down:
+                        log.info("[EVENTS] The listening connection is up")
+                    delay, down = 0.0, False
+                    self._wake_all()
+                    await self._until_lost(connection)
             except Exception as error:
                 if not store_unavailable(error):
                     log.exception("[EVENTS] Listening failed and starts anew")
-                log.warning("[EVENTS] The listening connection is down", reason=type(error).__name__)
-                delay = min(RECONNECT_CAP_S, max(0.1, delay * 2))
+                if not down:
+                    log.warning("[EVENTS] The listening connection is down", reason=type(error).__name__)
+                delay, down = min(RECONNECT_CAP_S, max(0.1, delay * 2)), True
             await asyncio.sleep(random.uniform(0, delay))
 
-    async def _listen_once(self) -> None:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            connection = await asyncpg.connect(self._url, server_settings={"application_name": "firstlight-events"})
-        lost = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: lost.set())
-            for channel in (store.CHANNEL, job_runs.CHANNEL):
-                await connection.add_listener(channel, self._on_notification)
-            self._wake_all()
-            while not lost.is_set():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PROBE_S):
-                        await lost.wait()
-                if not lost.is_set():
-                    await connection.execute("select 1", timeout=PROBE_TIMEOUT_S)
-            log.warning("[EVENTS] The listening connection was lost")
-        finally:
-            connection.terminate()
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[asyncpg.Connection]:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection = await asyncpg.connect(self._url, server_settings={"application_name": "firstlight-events"})
+                stack.callback(connection.terminate)
+                for channel in (store.CHANNEL, job_runs.CHANNEL):
+                    await connection.add_listener(channel, self._on_notification)
+            yield connection
+
+    async def _until_lost(self, connection: asyncpg.Connection) -> None:
+        """Raises what says that the connection is lost."""
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._probe_s):
+                    await closed.wait()
+            await connection.execute("select 1", timeout=PROBE_TIMEOUT_S)
 
     def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
         for wake in self._watchers.get(UserId(payload), ()):

@@ -124,6 +124,8 @@ class Fulfilment:
             warm = await self._draft_on_warm_data(published, known)
             async with self._speculation(published, warm, known) as words:
                 records = await live
+                # The read has stored what it brought, older days among it.
+                known = replace(known, earlier=await self._earlier(routine))
                 started = self._clock.monotonic()
                 planned = self._plan(routine, records, known)
                 plan_ms = round((self._clock.monotonic() - started) * 1000)
@@ -166,10 +168,12 @@ class Fulfilment:
             current = await days.current(connection, routine.user_id, routine.date, now)
             completion = await days.completion(connection, routine.user_id, first, last)
         labels = await self._health_data.labels(routine.user_id)
-        weeks = await self._health_data.earlier(
+        return Background(before.plan if before else None, current, completion, labels, await self._earlier(routine))
+
+    async def _earlier(self, routine: Routine) -> EarlierRecords:
+        return await self._health_data.earlier(
             routine.user_id, zone(routine.timezone), biomarkers=COMPARED_BIOMARKERS, scores=COMPARED_SCORES
         )
-        return Background(before.plan if before else None, current, completion, labels, weeks)
 
     async def _draft_on_warm_data(self, published: Publication, known: Background) -> PlannedDay | None:
         """The draft on what is stored, published; `None` for a person of whom nothing is stored."""

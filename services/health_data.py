@@ -6,6 +6,7 @@ This is the door; behind it are the rooms: what one live read is (`live_read`), 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -28,10 +29,11 @@ from services.store import people
 from services.store.database import Database
 from services.store.labels import newest_labels
 from services.store.people import Person
+from services.store.pruning import in_batches
 from services.store.retention import BATCHES, forget
 from services.week_reads import WeekReads
 
-PRUNE_BATCH = 5000
+NOT_NOTED = "[ARCHIVE] The database did not take note of an active person"
 
 log = structlog.get_logger()
 
@@ -82,7 +84,7 @@ class HealthDataService:
 
     async def snapshot(self, user_id: UserId, policy: ReadPolicy) -> HealthSnapshot:
         """The newest value of every type, however old, each with its own source and age. Raises as `read_week`."""
-        person = await self._note_asked(user_id)
+        person = await self._asked(user_id)
         if policy is ReadPolicy.DATABASE:
             return await self._snapshots.stored(user_id)
         return await self._snapshots.live(user_id, fixed(person.offset), self._settings.sahha_query_deadline_s)
@@ -98,6 +100,7 @@ class HealthDataService:
         policy: ReadPolicy = ReadPolicy.LIVE_FIRST,
         first: int = 200,
         after: str | None = None,
+        counted: bool = True,
     ) -> RecordPage[Biomarker]:
         """A page of the rows whose window touches the instants from `start` to `end`, newest first, at most 500.
 
@@ -105,7 +108,7 @@ class HealthDataService:
         once, about at most 40 of the days asked for; a page that has an `after` is read from what that read stored. Raises
         `BadUserInput` for a cursor of no such list, else as `read_week`.
         """
-        request = ListRequest(categories, types, start, end, first, after)
+        request = ListRequest(categories, types, start, end, first, BIOMARKERS.place_of(after), counted)
         return await self._page(BIOMARKERS, user_id, request, policy)
 
     async def scores(
@@ -118,9 +121,11 @@ class HealthDataService:
         policy: ReadPolicy = ReadPolicy.LIVE_FIRST,
         first: int = 100,
         after: str | None = None,
+        counted: bool = True,
     ) -> RecordPage[Score]:
         """As `biomarkers`."""
-        return await self._page(SCORES, user_id, ListRequest(None, types, start, end, first, after), policy)
+        request = ListRequest(None, types, start, end, first, SCORES.place_of(after), counted)
+        return await self._page(SCORES, user_id, request, policy)
 
     async def labels(self, user_id: UserId) -> tuple[BehaviourLabel, ...]:
         """How the person lived of late, in Sahha's words: the newest label of each name and period, as stored, by name."""
@@ -150,27 +155,36 @@ class HealthDataService:
     async def prune(self) -> int:
         """Delete what ended more than `RETENTION_DAYS` ago, in batches of a transaction each; how many rows went."""
         before = self._clock.now() - timedelta(days=self._settings.retention_days)
-        total = 0
-        for statement in BATCHES:
-            gone = PRUNE_BATCH
-            while gone == PRUNE_BATCH:
-                async with self._database.transaction() as connection:
-                    gone = await forget(connection, statement, before, PRUNE_BATCH)
-                total += gone
-        return total
+        kinds = (partial(forget, statement=statement, before=before) for statement in BATCHES)
+        return sum([await in_batches(self._database, prune) for prune in kinds])
 
     async def _page(self, kind: RecordList[Row], user_id: UserId, request: ListRequest, policy: ReadPolicy) -> RecordPage[Row]:
-        person = await self._note_asked(user_id)
-        if policy is ReadPolicy.DATABASE or request.after is not None:
-            return await self._lists.stored(kind, person, request)
-        return await self._lists.live(kind, person, request)
+        if policy is ReadPolicy.LIVE_FIRST and request.after is None:
+            return await self._lists.live(kind, await self._asked(user_id), request)
+        async with self._database.connection() as connection:
+            person = await people.read(connection, user_id)
+            page = await self._lists.stored(connection, kind, person, request)
+        await self._note_asked(person)
+        return page
 
-    async def _note_asked(self, user_id: UserId) -> Person:
-        """Keeps a person's data warm from now on, and says how it stands; not worth failing a live read for."""
+    async def _asked(self, user_id: UserId) -> Person:
+        """How the data of a person stands, who is kept warm from now on. Without the database nothing is known of them."""
         try:
             async with self._database.connection() as connection:
-                await people.note_asked(connection, user_id, self._clock.now())
-                return await people.read(connection, user_id)
+                person = await people.read(connection, user_id)
         except Unavailable:
-            log.warning("[ARCHIVE] The database did not take note of an active person")
+            log.warning(NOT_NOTED)
             return Person(user_id)
+        await self._note_asked(person)
+        return person
+
+    async def _note_asked(self, person: Person) -> None:
+        """Not worth failing a read for, and for a person who is known to be active no statement."""
+        now = self._clock.now()
+        if person.asked_at is not None and now - person.asked_at < people.ASKED_TO:
+            return
+        try:
+            async with self._database.connection() as connection:
+                await people.note_asked(connection, person.user_id, now)
+        except Unavailable:
+            log.warning(NOT_NOTED)

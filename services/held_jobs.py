@@ -4,10 +4,12 @@ import structlog
 
 from services.domain.held_jobs import HeldJob
 from services.domain.ids import HeldJobId
-from services.domain.outcomes import RequeueJobResult, RequeueJobSuccess
+from services.domain.outcomes import RequeueHeldJobResult, RequeueHeldJobSuccess
 from services.domain.problems import NotFound
 from services.store import held_jobs as store
 from services.store.database import Database
+
+NO_SUCH_JOB = NotFound("No job with this id is held.")
 
 log = structlog.get_logger()
 
@@ -18,18 +20,18 @@ class HeldJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def held_jobs(self, first: int) -> tuple[HeldJob, ...]:
+    async def newest(self, first: int) -> tuple[HeldJob, ...]:
         """At most `first`, newest first. Raises `Unavailable`."""
         async with self._database.connection() as connection:
             return await store.held(connection, first)
 
-    async def requeue_job(self, job_id: HeldJobId) -> RequeueJobResult:
+    async def requeue(self, job_id: HeldJobId) -> RequeueHeldJobResult:
         """Let a held job be done again, at once. Where its work has been queued again since, it is only forgotten.
 
         Raises `Unavailable`.
         """
         async with self._database.transaction() as connection:
             if not await store.requeue(connection, job_id):
-                return NotFound("No job with this id is held.")
+                return NO_SUCH_JOB
         log.info("[QUEUE] A held job was queued again", job=job_id)
-        return RequeueJobSuccess(job_id)
+        return RequeueHeldJobSuccess(job_id)

@@ -41,7 +41,21 @@ class Metrics:
         self.model_calls = self._counter("model_calls", "Calls to the model, by how they ended.", "result")
         self.model_call_seconds = self._seconds("model_call_seconds", "Time of a whole call to the model.")
         self.model_tokens = self._counter("model_tokens", "Tokens told by the model: input, cached, output.", "kind")
+        self.rate_limited = self._counter(
+            "rate_limited", "Operations refused because a budget was spent: key, person, work, unknown_key.", "budget"
+        )
+        self.shed_operations = self._counter(
+            "shed_operations", "Operations turned away because there was no place: reads, mutations, admins.", "lane"
+        )
         self.job_runs = self._counter("scheduled_runs", "Runs of scheduled jobs, by job and status.", "job", "status")
+        self.open_streams = Gauge(
+            "firstlight_open_streams", "Open sockets and event streams: websocket, sse.", ["kind"], registry=self.registry
+        )
+        self.ended_streams = self._counter(
+            "ended_streams",
+            "Streams ended early: no_init, too_many, expired, old, slow, silent, stopping.",
+            "ending",
+        )
 
     def sahha_attempt(self, attempt: Attempt) -> None:
         """One more attempt at a call to Sahha."""

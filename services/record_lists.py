@@ -24,7 +24,7 @@ from services.metrics import Metrics
 from services.store.database import Database
 from services.store.people import Person
 from services.store.record_rows import biomarker_key, score_key
-from services.store.records import RecordFilter, page_of_biomarkers, page_of_scores
+from services.store.records import RecordFilter, count_biomarkers, count_scores, page_of_biomarkers, page_of_scores
 
 PAGE_LIMIT = 500
 LIVE_DAYS_LIMIT = 40
@@ -40,9 +40,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """Which rows of a person: `None` of a bound or a name means whichever, `after` is a cursor of the same list.
+    """Which rows of a person: `None` of a bound or a name means whichever, `after` is a place in the same list.
 
     Without bounds, the last 7 of the person's own days; without `start`, the 7 days before `end`; without `end`, up to now.
+    `counted`: whether the page has to say how many rows the whole list has.
     """
 
     categories: tuple[str, ...] | None = None
@@ -50,7 +51,8 @@ class ListRequest:
     start: datetime | None = None
     end: datetime | None = None
     first: int = 200
-    after: str | None = None
+    after: Key | None = None
+    counted: bool = True
 
     @property
     def limit(self) -> int:
@@ -61,18 +63,32 @@ class ListRequest:
 class RecordList(Generic[Row]):
     """One kind of record: how its pages are read, and what a row's place in the list is."""
 
-    page: Callable[[asyncpg.Connection, UserId, RecordFilter, int, Any, datetime], Awaitable[tuple[tuple[Row, ...], int]]]
+    page: Callable[[asyncpg.Connection, UserId, RecordFilter, int, Any, datetime], Awaitable[tuple[Row, ...]]]
+    count: Callable[[asyncpg.Connection, UserId, RecordFilter], Awaitable[int]]
     key: Callable[[Row], Key]
     key_length: int
     rows: Callable[[Answer], tuple[Row, ...]]
     whole: Callable[[Answer], bool]
 
+    def cursor_of(self, row: Row) -> str:
+        """The place of a row in its list."""
+        return cursor_of(self.key(row))
+
+    def place_of(self, cursor: str | None) -> Key | None:
+        """The place that a cursor of this list names. Raises `BadUserInput` for any other."""
+        return None if cursor is None else _position(cursor, self.key_length)
+
 
 BIOMARKERS: RecordList[Biomarker] = RecordList(
-    page_of_biomarkers, biomarker_key, 4, lambda answer: answer.biomarkers, lambda answer: not answer.unanswered
+    page_of_biomarkers,
+    count_biomarkers,
+    biomarker_key,
+    4,
+    lambda answer: answer.biomarkers,
+    lambda answer: not answer.unanswered,
 )
 SCORES: RecordList[Score] = RecordList(
-    page_of_scores, score_key, 2, lambda answer: answer.scores, lambda answer: answer.scores_answered
+    page_of_scores, count_scores, score_key, 2, lambda answer: answer.scores, lambda answer: answer.scores_answered
 )
 
 
@@ -107,17 +123,20 @@ class RecordLists:
                 log.warning("[SAHHA_LIVE] The database cannot be read; the page is the live answer alone")
         return self._of_answer(kind, request, read.answer)
 
-    async def stored(self, kind: RecordList[Row], person: Person, request: ListRequest) -> RecordPage[Row]:
-        """A page of what is stored. Raises `BadUserInput` for a cursor of no such list, `Unavailable`."""
+    async def stored(
+        self, connection: asyncpg.Connection, kind: RecordList[Row], person: Person, request: ListRequest
+    ) -> RecordPage[Row]:
+        """A page of what is stored."""
         wanted = self._wanted(request, person.offset)
-        rows, total = await self._read(kind, person.user_id, wanted, request, self._clock.now())
+        rows, total = await _read(connection, kind, person.user_id, wanted, request, self._clock.now())
         return _page(kind, rows, request, total, DataSource.DATABASE, person.last_live_at)
 
     async def _without_sahha(
         self, kind: RecordList[Row], person: Person, request: ListRequest, error: UpstreamError
     ) -> RecordPage[Row]:
         log_failure(error)
-        page = await self.stored(kind, person, request)
+        async with self._database.connection() as connection:
+            page = await self.stored(connection, kind, person, request)
         if not page.items and person.last_live_at is None:
             log.warning("[SAHHA_LIVE] No data in database either!")
             raise HealthDataUnavailableError
@@ -127,7 +146,8 @@ class RecordLists:
     async def _after(self, kind: RecordList[Row], person: Person, request: ListRequest, answer: Answer) -> RecordPage[Row]:
         """What is stored, the rows that were just read live told apart."""
         wanted = self._wanted(request, person.offset if answer.offset is None else answer.offset)
-        rows, total = await self._read(kind, person.user_id, wanted, request, answer.answered_at)
+        async with self._database.connection() as connection:
+            rows, total = await _read(connection, kind, person.user_id, wanted, request, answer.answered_at)
         read = {kind.key(row): row for row in kind.rows(answer)}
         marked = tuple(read.get(kind.key(row), row) for row in rows)
         source = whole_source(marked[: request.limit], whole=kind.whole(answer))
@@ -158,14 +178,6 @@ class RecordLists:
             return None
         return max(first, last - (LIVE_DAYS_LIMIT - 1) * DAY), last
 
-    async def _read(
-        self, kind: RecordList[Row], user_id: UserId, wanted: RecordFilter, request: ListRequest, as_of: datetime
-    ) -> tuple[tuple[Row, ...], int]:
-        """One row more than a page has, if there is one; and how many rows the whole list has."""
-        after = None if request.after is None else _position(request.after, kind.key_length)
-        async with self._database.connection() as connection:
-            return await kind.page(connection, user_id, wanted, request.limit + 1, after, as_of)
-
 
 def cursor_of(key: Key) -> str:
     """The place of a row in its list, opaque: it is the row's natural key, so it stays valid while rows arrive."""
@@ -186,18 +198,34 @@ def _position(cursor: str, length: int) -> Key:
     return key
 
 
+async def _read(
+    connection: asyncpg.Connection,
+    kind: RecordList[Row],
+    user_id: UserId,
+    wanted: RecordFilter,
+    request: ListRequest,
+    as_of: datetime,
+) -> tuple[tuple[Row, ...], int | None]:
+    """One row more than a page has, if there is one; and how many rows the whole list has, where that is wanted."""
+    rows = await kind.page(connection, user_id, wanted, request.limit + 1, request.after, as_of)
+    if not request.counted:
+        return rows, None
+    if request.after is None and len(rows) <= request.limit:
+        return rows, len(rows)
+    return rows, await kind.count(connection, user_id, wanted)
+
+
 def _page(
     kind: RecordList[Row],
     rows: tuple[Row, ...],
     request: ListRequest,
-    total: int,
+    total: int | None,
     source: DataSource,
     as_of: datetime | None,
 ) -> RecordPage[Row]:
-    items = rows[: request.limit]
     return RecordPage(
-        items=items,
-        cursors=tuple(cursor_of(kind.key(row)) for row in items),
+        items=rows[: request.limit],
+        cursor_of=kind.cursor_of,
         has_next=len(rows) > request.limit,
         has_previous=request.after is not None,
         total_count=total,

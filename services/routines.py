@@ -42,6 +42,7 @@ from services.planning.request import default_date, validate_request
 from services.store import daily_routines, days, events, held_jobs, idempotency, queue
 from services.store import routines as store
 from services.store.database import Database
+from services.store.pruning import BATCH, Prune, in_batches
 from services.store.routine_rows import load_cursor, request_hash
 
 GENERATE, REPLAN = "generateRoutine", "replanRoutine"
@@ -60,7 +61,6 @@ LOST_ATTEMPTS = 4
 `WORKER_ATTEMPTS` the routine is what ends them."""
 KEPT_FOR = timedelta(hours=72)
 """Of idempotency keys and events (reliability.md, section 3)."""
-PRUNE_BATCH = 5000
 
 log = structlog.get_logger()
 
@@ -186,6 +186,10 @@ class RoutineService:
         """A routine of `owner`, or of anybody for `None`. Somebody else's and one that does not exist: `None`."""
         return await self._database.read(lambda connection: store.read(connection, routine_id, owner, self._clock.now()))
 
+    async def view(self, routine_id: RoutineId, owner: UserId | None) -> Routine | None:
+        """As `read`, to be shown: nothing of its plan is made before it is asked for, and a `page` holds the like."""
+        return await self._database.read(lambda connection: store.view(connection, routine_id, owner, self._clock.now()))
+
     async def page(self, user_id: UserId, first: int, after: str | None) -> Page[Routine]:
         """A person's routines, newest first. Raises `BadUserInput` for a cursor that no page gave out."""
         position = None
@@ -258,20 +262,18 @@ class RoutineService:
     async def requeue_orphans(self) -> int:
         """Give a job to unfinished routines that have none; how many there were."""
         async with self._database.transaction() as connection:
-            return await queue.requeue_orphans(connection, self._clock.now() - ORPHANED_AFTER, PRUNE_BATCH)
+            return await queue.requeue_orphans(connection, self._clock.now() - ORPHANED_AFTER, BATCH)
 
     async def prune(self) -> int:
         """Forget idempotency keys, events and what became of jobs more than 72 h ago, in batches; how many went."""
         before = self._clock.now() - KEPT_FOR
-        total = 0
-        while True:
-            async with self._database.transaction() as connection:
-                gone = await events.prune(connection, before, PRUNE_BATCH)
-                gone += await idempotency.prune(connection, before, PRUNE_BATCH)
-                gone += await queue.prune(connection, KEPT_FOR, PRUNE_BATCH) + await held_jobs.prune(connection, PRUNE_BATCH)
-            total += gone
-            if gone == 0:
-                return total
+        kinds: tuple[Prune, ...] = (
+            lambda connection, limit: events.prune(connection, before, limit),
+            lambda connection, limit: idempotency.prune(connection, before, limit),
+            lambda connection, limit: queue.prune(connection, KEPT_FOR, limit),
+            held_jobs.prune,
+        )
+        return sum([await in_batches(self._database, prune) for prune in kinds])
 
     async def _earlier(
         self, connection: asyncpg.Connection, request: RoutineRequest, operation: str, fingerprint: bytes

@@ -1,9 +1,7 @@
 """What the service does for itself: forgetting what is past its time, and knowing whether it keeps its promises."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from services.clock import Clock
@@ -14,13 +12,13 @@ from services.routines import RoutineService
 from services.store import job_runs, model_spend
 from services.store import service_levels as store
 from services.store.database import Database
+from services.store.pruning import in_batches
 
 WINDOW = timedelta(hours=1)
 PLAN_LIVE_S = 80
 PLAN_FALLBACK_S = 50
 SUCCESS_RATE = 0.95
 """Targets of the predecessor's checklist: kept as the outer bound."""
-PRUNE_BATCH = 5000
 
 log = structlog.get_logger()
 
@@ -50,8 +48,8 @@ class UpkeepService:
         events = await self._routines.prune()
         requests = await self._daily_routines.prune()
         before = self._clock.now() - timedelta(days=self._settings.retention_days)
-        runs = await self._in_batches(lambda connection, limit: job_runs.prune(connection, before, limit))
-        await self._in_batches(lambda connection, limit: model_spend.prune(connection, before.date(), limit))
+        runs = await in_batches(self._database, lambda connection, limit: job_runs.prune(connection, before, limit))
+        await in_batches(self._database, lambda connection, limit: model_spend.prune(connection, before.date(), limit))
         return f"{records} health records, {events} events and keys, {requests} daily requests, {runs} job runs deleted"
 
     async def check_service_levels(self) -> str:
@@ -68,16 +66,6 @@ class UpkeepService:
         else:
             log.info("[SERVICE_LEVELS] All targets met", detail=line)
         return f"{line}; missed: {', '.join(missed)}" if missed else line
-
-    async def _in_batches(self, prune: Callable[[asyncpg.Connection, int], Awaitable[int]]) -> int:
-        """Call `prune` until nothing is left, each time in a transaction of its own; how many rows went."""
-        total = 0
-        while True:
-            async with self._database.transaction() as connection:
-                gone = await prune(connection, PRUNE_BATCH)
-            total += gone
-            if gone == 0:
-                return total
 
 
 def _missed(levels: store.ServiceLevels) -> list[str]:

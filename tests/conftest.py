@@ -9,8 +9,8 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit, urlunsplit
@@ -122,15 +122,28 @@ async def template(admin: asyncpg.Connection, server_url: str) -> str:
     return name
 
 
+NewDatabase = Callable[[], AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def new_database(admin: asyncpg.Connection, server_url: str, template: str, database_names: Iterator[str]) -> NewDatabase:
+    """Makes migrated databases without rows, each dropped after its block."""
+
+    @asynccontextmanager
+    async def made() -> AsyncIterator[str]:
+        name = next(database_names)
+        await admin.execute(f"create database {name} template {template} strategy file_copy")
+        yield at_database(server_url, name)
+        await admin.execute(f"drop database {name} with (force)")
+
+    return made
+
+
 @pytest_asyncio.fixture
-async def database_url(
-    admin: asyncpg.Connection, server_url: str, template: str, database_names: Iterator[str]
-) -> AsyncIterator[str]:
+async def database_url(new_database: NewDatabase) -> AsyncIterator[str]:
     """A migrated database without rows, for this test alone."""
-    name = next(database_names)
-    await admin.execute(f"create database {name} template {template} strategy file_copy")
-    yield at_database(server_url, name)
-    await admin.execute(f"drop database {name} with (force)")
+    async with new_database() as url:
+        yield url
 
 
 @pytest_asyncio.fixture

@@ -69,7 +69,7 @@ class SchedulerJobSuccess:
 
 
 @dataclass(frozen=True, slots=True)
-class RequeueJobSuccess:
+class RequeueHeldJobSuccess:
     """The job is no longer held."""
 
     id: HeldJobId
@@ -81,4 +81,4 @@ CancelRoutineResult = CancelRoutineSuccess | NotFound | NotCancellable
 SetTaskStatusResult = SetTaskStatusSuccess | NotFound | InvalidInput
 RefreshSahhaResult = RefreshSahhaSuccess | NotFound | HealthDataUnavailable
 SchedulerJobResult = SchedulerJobSuccess | NotFound
-RequeueJobResult = RequeueJobSuccess | NotFound
+RequeueHeldJobResult = RequeueHeldJobSuccess | NotFound

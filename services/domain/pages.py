@@ -1,5 +1,6 @@
 """Pages of a list that grows at its head while it is read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -24,10 +25,10 @@ class Edge(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`cursors[i]` is that of `items[i]`: opaque, and valid while rows arrive before it."""
+    """`cursor_of` gives an item's cursor: opaque, and valid while rows arrive before it."""
 
     items: tuple[T, ...]
-    cursors: tuple[str, ...]
+    cursor_of: Callable[[T], str]
     has_next: bool
     has_previous: bool
 
@@ -36,10 +37,15 @@ class Page(Generic[T]):
         return self.items
 
     @property
+    def cursors(self) -> tuple[str, ...]:
+        """Those of the items, in their order."""
+        return tuple(map(self.cursor_of, self.items))
+
+    @property
     def edges(self) -> tuple[Edge[T], ...]:
-        return tuple(Edge(cursor, item) for cursor, item in zip(self.cursors, self.items, strict=True))
+        return tuple(map(Edge, self.cursors, self.items))
 
     @property
     def page_info(self) -> PageInfo:
-        first, last = (self.cursors[0], self.cursors[-1]) if self.cursors else (None, None)
+        first, last = (self.cursor_of(self.items[0]), self.cursor_of(self.items[-1])) if self.items else (None, None)
         return PageInfo(self.has_next, self.has_previous, first, last)

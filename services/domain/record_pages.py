@@ -9,8 +9,11 @@ from services.domain.pages import Page, T
 
 @dataclass(frozen=True, slots=True)
 class RecordPage(Page[T]):
-    """`total_count`: rows of the whole list, as it is now. `as_of`: when Sahha last told all of this person; `None`: never."""
+    """`total_count`: rows of the whole list, as it is now; `None` where nobody asked for it.
 
-    total_count: int
+    `as_of`: when Sahha last told all of this person; `None`: never.
+    """
+
+    total_count: int | None
     source: DataSource
     as_of: datetime | None

@@ -103,6 +103,7 @@ class Database:
             max_size=pool_size,
             command_timeout=statement_timeout_ms / 1000 + COMMAND_MARGIN_S,
             init=_prepare_connection,
+            reset=_nothing_to_reset,
             server_settings={
                 "application_name": application_name,
                 "statement_timeout": str(statement_timeout_ms),
@@ -217,6 +218,14 @@ async def _give_back(pool: asyncpg.Pool, connection: asyncpg.Connection) -> None
         if not store_unavailable(error):
             raise
         log.warning("A connection to the database broke when it was given back", reason=type(error).__name__)
+
+
+async def _nothing_to_reset(_connection: asyncpg.Connection) -> None:
+    """Spares each use of a connection the round trip of asyncpg's own reset.
+
+    In this pool nothing is set, listened to or locked but for the length of a transaction, and one that is open is rolled back
+    all the same.
+    """
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:

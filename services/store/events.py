@@ -11,7 +11,8 @@ import asyncpg
 
 from services.domain.ids import EventId, RoutineId, UserId
 from services.domain.routine import Planner, RoutineStatus, TimeBlock
-from services.store.plan_document import dump_block, load_block
+from services.store.plan_document import dump_block
+from services.store.stored_plans import load_block
 
 CHANNEL = "firstlight_events"
 """PostgreSQL channel; the payload is the id of the person who has news."""

@@ -12,11 +12,12 @@ from services.domain.ids import UserId
 class Person:
     """What is known of a person's data. Each moment is `None` where there was none.
 
-    `last_live_at`: the last whole live read. `covered_until`: what their device had sent by then is in what was read.
-    `webhook_at`: the newest event of theirs. `offset`: that of their newest row.
+    `asked_at`: when it was last asked for, to ASKED_TO. `last_live_at`: the last whole live read. `covered_until`: what their
+    device had sent by then is in what was read. `webhook_at`: the newest event of theirs. `offset`: that of their newest row.
     """
 
     user_id: UserId
+    asked_at: datetime | None = None
     last_live_at: datetime | None = None
     covered_until: datetime | None = None
     device_seen_at: datetime | None = None
@@ -24,7 +25,9 @@ class Person:
     offset: timedelta | None = None
 
 
-READ = "select * from people where user_id = $1"
+READ = """
+select user_id, last_asked_at, last_live_at, covered_until, device_seen_at, webhook_at, offset_s from people where user_id = $1
+"""
 
 
 async def read(connection: asyncpg.Connection, user_id: UserId) -> Person:
@@ -37,13 +40,15 @@ NOTE_ASKED = """
 insert into people (user_id, first_asked_at, last_asked_at) values ($1, $2, $2)
 on conflict (user_id) do update set
     first_asked_at = coalesce(people.first_asked_at, excluded.first_asked_at), last_asked_at = excluded.last_asked_at
-where people.last_asked_at is null or people.last_asked_at < excluded.last_asked_at - interval '1 minute'
+where people.last_asked_at is null or people.last_asked_at < excluded.last_asked_at - $3::interval
 """
+ASKED_TO = timedelta(minutes=1)
+"""How exactly it is known when a person was asked for, so that reads in a row write once."""
 
 
 async def note_asked(connection: asyncpg.Connection, user_id: UserId, now: datetime) -> None:
-    """Remember that this person's data was asked for; to the minute, so that reads in a row write once."""
-    await connection.execute(NOTE_ASKED, user_id, now)
+    """Remember that this person's data was asked for."""
+    await connection.execute(NOTE_ASKED, user_id, now, ASKED_TO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,7 @@ async def page(connection: asyncpg.Connection, after: str, limit: int) -> list[U
 def _person(row: asyncpg.Record) -> Person:
     return Person(
         user_id=UserId(row["user_id"]),
+        asked_at=row["last_asked_at"],
         last_live_at=row["last_live_at"],
         covered_until=row["covered_until"],
         device_seen_at=row["device_seen_at"],

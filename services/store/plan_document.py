@@ -1,4 +1,4 @@
-"""A plan as the JSON document in its routine's row, and back.
+"""What a routine holds as JSON documents in its row, and back; a plan is read by `store.stored_plans`.
 
 Instants are RFC 3339 in UTC. What depends on the moment of reading (ages) is not stored; `as_of` brings it back. Documents from
 before a field was added read as if it were empty.
@@ -11,23 +11,13 @@ from typing import Any
 from services.domain.health import DataSource, DataState
 from services.domain.problems import FAILURES, Problem
 from services.domain.routine import (
-    ChangeKind,
-    CheckVerdict,
-    EnergyZone,
-    Evidence,
-    EvidenceKind,
     FixedEvent,
     HealthDataUse,
-    ModelUsage,
     Plan,
-    PlanCheck,
-    Planner,
     Preferences,
-    Priority,
     RoutineChange,
     RoutineTask,
     RoutineTiming,
-    TaskStatus,
     TaskType,
     TimeBlock,
 )
@@ -82,23 +72,6 @@ def dump_plan(plan: Plan) -> Document:
     }
 
 
-def load_plan(stored: Document, as_of: datetime) -> Plan:
-    return Plan(
-        planner=Planner(stored["planner"]),
-        summary=stored["summary"],
-        inputs_hash=stored["inputs_hash"],
-        time_blocks=tuple(load_block(block, as_of) for block in stored["time_blocks"]),
-        checks=tuple(
-            PlanCheck(check["rule"], CheckVerdict(check["verdict"]), check["detail"], check["citation"])
-            for check in stored["checks"]
-        ),
-        safety_notice=stored.get("safety_notice"),
-        changes=tuple(_load_change(change) for change in stored.get("changes", ())),
-        model=stored.get("model"),
-        usage=ModelUsage(**stored["usage"]) if stored.get("usage") else None,
-    )
-
-
 def dump_health_data(use: HealthDataUse) -> Document:
     return {
         "source": use.source.value,
@@ -118,8 +91,8 @@ def load_health_data(stored: Document, as_of: datetime) -> HealthDataUse:
         state=DataState(stored["state"]),
         biomarkers=stored["biomarkers"],
         scores=stored["scores"],
-        newest_value_at=_load_instant(stored["newest_value_at"]),
-        oldest_value_at=_load_instant(stored["oldest_value_at"]),
+        newest_value_at=load_instant(stored["newest_value_at"]),
+        oldest_value_at=load_instant(stored["oldest_value_at"]),
         missing_categories=tuple(stored["missing_categories"]),
         confidence=stored["confidence"],
         as_of=as_of,
@@ -168,20 +141,6 @@ def dump_block(block: TimeBlock) -> Document:
     }
 
 
-def load_block(stored: Document, as_of: datetime) -> TimeBlock:
-    return TimeBlock(
-        id=stored["id"],
-        title=stored["title"],
-        energy_zone=EnergyZone(stored["energy_zone"]),
-        start_time=datetime.fromisoformat(stored["start_time"]),
-        end_time=datetime.fromisoformat(stored["end_time"]),
-        purpose=stored["purpose"],
-        why_it_matters=stored["why_it_matters"],
-        tasks=tuple(_load_task(task, as_of) for task in stored["tasks"]),
-        locked=stored["locked"],
-    )
-
-
 def _dump_change(change: RoutineChange) -> Document:
     return {
         "kind": change.kind.value,
@@ -191,17 +150,6 @@ def _dump_change(change: RoutineChange) -> Document:
         "moved_to": _dump_instant(change.moved_to),
         "because": change.because,
     }
-
-
-def _load_change(stored: Document) -> RoutineChange:
-    return RoutineChange(
-        kind=ChangeKind(stored["kind"]),
-        task_id=stored["task_id"],
-        task_title=stored["task_title"],
-        moved_from=_load_instant(stored["moved_from"]),
-        moved_to=_load_instant(stored["moved_to"]),
-        because=stored["because"],
-    )
 
 
 def _dump_task(task: RoutineTask) -> Document:
@@ -229,32 +177,6 @@ def _dump_task(task: RoutineTask) -> Document:
     }
 
 
-def _load_task(stored: Document, as_of: datetime) -> RoutineTask:
-    return RoutineTask(
-        id=stored["id"],
-        title=stored["title"],
-        description=stored["description"],
-        type=TaskType(stored["type"]),
-        priority=Priority(stored["priority"]),
-        start_time=datetime.fromisoformat(stored["start_time"]),
-        end_time=datetime.fromisoformat(stored["end_time"]),
-        status=TaskStatus(stored["status"]),
-        key=stored.get("key"),
-        evidence=tuple(
-            Evidence(
-                kind=EvidenceKind(evidence["kind"]),
-                type=evidence["type"],
-                value=evidence["value"],
-                unit=evidence["unit"],
-                measured_at=datetime.fromisoformat(evidence["measured_at"]),
-                source=DataSource(evidence["source"]),
-                as_of=as_of,
-            )
-            for evidence in stored["evidence"]
-        ),
-    )
-
-
 def _dump_time(value: time | None) -> str | None:
     return None if value is None else value.isoformat("minutes")
 
@@ -267,5 +189,5 @@ def _dump_instant(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
 
 
-def _load_instant(stored: str | None) -> datetime | None:
+def load_instant(stored: str | None) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)

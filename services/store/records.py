@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
 
 import asyncpg
 
 from services.domain.health import Biomarker, Score
 from services.domain.ids import UserId
 from services.store.record_rows import BiomarkerKey, ScoreKey, load_biomarker, load_score
+from services.store.stored_biomarkers import STORED_BIOMARKER, StoredBiomarker
 
 DAY = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=32)
@@ -136,7 +138,7 @@ from biomarkers where user_id = $1 and start_at >= $2 and start_at < $3 and end_
   and ($7::date is null or day between $7 and $8)
 """
 BIOMARKER_PAGE = f"""
-select * {BIOMARKERS_OF_FILTER}
+select {STORED_BIOMARKER}, date_part('epoch', $14::timestamptz) as as_of_s {BIOMARKERS_OF_FILTER}
   and ($9::timestamptz is null
        or (start_at <= $9 and (start_at < $9 or (category, type, grain) > ($10::text, $11::text, $12::text))))
 order by start_at desc, category, type, grain limit $13
@@ -162,28 +164,40 @@ async def page_of_biomarkers(
     limit: int,
     after: BiomarkerKey | None,
     as_of: datetime,
-) -> tuple[tuple[Biomarker, ...], int]:
-    """At most `limit` rows that follow `after`, newest first; and how many the whole list has."""
+) -> tuple[Biomarker, ...]:
+    """At most `limit` rows that follow `after`, newest first."""
     arguments = _biomarker_arguments(user_id, wanted)
-    rows = await connection.fetch(BIOMARKER_PAGE, *arguments, *(after or (None, None, None, None)), limit)
-    total = int(await connection.fetchval(BIOMARKER_COUNT, *arguments))
-    return tuple(load_biomarker(row, as_of) for row in rows), total
+    rows = await connection.fetch(
+        BIOMARKER_PAGE, *arguments, *(after or (None, None, None, None)), limit, as_of, record_class=StoredBiomarker
+    )
+    return cast("tuple[Biomarker, ...]", tuple(rows))
 
 
-async def page_of_scores(
-    connection: asyncpg.Connection, user_id: UserId, wanted: RecordFilter, limit: int, after: ScoreKey | None, as_of: datetime
-) -> tuple[tuple[Score, ...], int]:
-    """As `page_of_biomarkers`. A score's window is its local day."""
-    days = wanted.days or (None, None)
-    arguments = (user_id, wanted.start - DAY, wanted.end, wanted.types, *days)
-    rows = await connection.fetch(SCORE_PAGE, *arguments, *(after or (None, None)), limit)
-    total = int(await connection.fetchval(SCORE_COUNT, *arguments))
-    return tuple(load_score(row, as_of) for row in rows), total
+async def count_biomarkers(connection: asyncpg.Connection, user_id: UserId, wanted: RecordFilter) -> int:
+    """How many rows the whole list has."""
+    return int(await connection.fetchval(BIOMARKER_COUNT, *_biomarker_arguments(user_id, wanted)))
 
 
 def _biomarker_arguments(user_id: UserId, wanted: RecordFilter) -> Sequence[object]:
     days = wanted.days or (None, None)
     return user_id, wanted.start - LONGEST_WINDOW, wanted.end, wanted.start, wanted.categories, wanted.types, *days
+
+
+async def page_of_scores(
+    connection: asyncpg.Connection, user_id: UserId, wanted: RecordFilter, limit: int, after: ScoreKey | None, as_of: datetime
+) -> tuple[Score, ...]:
+    """As `page_of_biomarkers`. A score's window is its local day."""
+    rows = await connection.fetch(SCORE_PAGE, *_score_arguments(user_id, wanted), *(after or (None, None)), limit)
+    return tuple(load_score(row, as_of) for row in rows)
+
+
+async def count_scores(connection: asyncpg.Connection, user_id: UserId, wanted: RecordFilter) -> int:
+    """As `count_biomarkers`."""
+    return int(await connection.fetchval(SCORE_COUNT, *_score_arguments(user_id, wanted)))
+
+
+def _score_arguments(user_id: UserId, wanted: RecordFilter) -> Sequence[object]:
+    return user_id, wanted.start - DAY, wanted.end, wanted.types, *(wanted.days or (None, None))
 
 
 def _span(first: date, last: date) -> tuple[datetime, datetime]:

@@ -46,7 +46,7 @@ BATCHES = (
 )
 
 
-async def forget(connection: asyncpg.Connection, statement: str, before: datetime, limit: int) -> int:
+async def forget(connection: asyncpg.Connection, limit: int, *, statement: str, before: datetime) -> int:
     """Delete at most `limit` of the rows that `statement`, one of `BATCHES`, finds to have ended before then; how many went.
 
     The newest rows of each type go with the rows that they are copies of. The caller holds the transaction.

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from datetime import date, datetime
 from uuid import UUID
 
@@ -10,15 +11,16 @@ import asyncpg
 import orjson
 
 from services.domain.ids import EventId, RoutineId, UserId
-from services.domain.routine import Archetype, Condition, Routine, RoutineRequest, RoutineStatus
+from services.domain.routine import Archetype, Condition, Plan, Routine, RoutineRequest, RoutineStatus
 from services.store.plan_document import (
+    Document,
     dump_preferences,
     load_failure,
     load_health_data,
-    load_plan,
     load_preferences,
     load_timing,
 )
+from services.store.stored_plans import load_plan, view_plan
 
 
 def request_hash(request: RoutineRequest, local_date: date | None, replan_of: RoutineId | None = None) -> bytes:
@@ -51,7 +53,12 @@ def load_cursor(cursor: str) -> tuple[datetime, UUID] | None:
         return None
 
 
-def load_routine(row: asyncpg.Record, now: datetime) -> Routine:
+def view_routine(row: asyncpg.Record, now: datetime) -> Routine:
+    """As `load_routine`, to be shown: its plan is one of `view_plan`."""
+    return load_routine(row, now, view_plan)
+
+
+def load_routine(row: asyncpg.Record, now: datetime, plan: Callable[[Document, datetime], Plan] = load_plan) -> Routine:
     """The routine of a whole row; ages in it are counted up to `now`."""
     return Routine(
         id=RoutineId(row["id"]),
@@ -67,7 +74,7 @@ def load_routine(row: asyncpg.Record, now: datetime) -> Routine:
         ready_at=row["ready_at"],
         failure=load_failure(row["failure"]) if row["failure"] else None,
         health_data=load_health_data(row["health_data"], now) if row["health_data"] else None,
-        plan=load_plan(row["plan"], now) if row["plan"] else None,
+        plan=plan(row["plan"], now) if row["plan"] else None,
         timing=load_timing(row["timing"]) if row["timing"] else None,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],

@@ -13,7 +13,7 @@ from services.domain.pages import Page
 from services.domain.problems import Problem
 from services.domain.routine import HealthDataUse, Plan, Preferences, ReplanOf, Routine, RoutineRequest, RoutineTiming
 from services.store.plan_document import dump_failure, dump_health_data, dump_plan, dump_preferences, dump_timing
-from services.store.routine_rows import dump_cursor, load_routine, request_hash
+from services.store.routine_rows import dump_cursor, load_routine, request_hash, view_routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,12 @@ async def read(connection: asyncpg.Connection, routine_id: UUID, owner: UserId |
     return load_routine(row, now) if row else None
 
 
+async def view(connection: asyncpg.Connection, routine_id: UUID, owner: UserId | None, now: datetime) -> Routine | None:
+    """As `read`, to be shown: its plan is one of `view_plan`, as are those of a `page`."""
+    row = await connection.fetchrow(READ, routine_id, owner)
+    return view_routine(row, now) if row else None
+
+
 PAGE = """
 select * from routines
 where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
@@ -148,13 +154,16 @@ async def page(
     """A person's routines, newest first, from the one that follows `after`."""
     at, last_id = after or (None, None)
     rows = await connection.fetch(PAGE, user_id, at, last_id, first + 1)
-    items = tuple(load_routine(row, now) for row in rows[:first])
     return Page(
-        items=items,
-        cursors=tuple(dump_cursor(item.created_at, item.id) for item in items),
+        items=tuple(view_routine(row, now) for row in rows[:first]),
+        cursor_of=_cursor_of,
         has_next=len(rows) > first,
         has_previous=after is not None,
     )
+
+
+def _cursor_of(routine: Routine) -> str:
+    return dump_cursor(routine.created_at, routine.id)
 
 
 TAKE = """

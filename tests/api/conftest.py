@@ -17,6 +17,7 @@ from services.config import load_settings
 from services.sahha.client import SahhaAccess
 from tests.api.clients import ADMIN_KEY, SERVICE_KEY, WEBHOOK_SECRET, Api
 from tests.api.serving import serving
+from tests.tokens import TOKEN_SETTINGS
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 """A database that is not there."""
@@ -43,17 +44,26 @@ async def running(database_url: str, sahha: SahhaAccess, clock: Clock, **setting
 @pytest_asyncio.fixture(scope="session")
 async def edge() -> AsyncIterator[Api]:
     """The service without database, worker or scheduler: for what must be answered before anything is looked up."""
-    async with running(NOWHERE, NO_SAHHA, Clock(), worker="off", scheduler="off") as api:
+    async with running(
+        NOWHERE, NO_SAHHA, Clock(), worker="off", scheduler="off", unknown_keys_per_min=1_000_000, **TOKEN_SETTINGS
+    ) as api:
+        yield api
+
+
+@asynccontextmanager
+async def running_whole(database_url: str, **settings: object) -> AsyncIterator[Api]:
+    """The service with everything: its own database, worker, scheduler, and the Sahha stand-in on the same clock."""
+    clock = clock_starting_at(MORNING)
+    async with (
+        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
+        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **settings) as api,
+    ):
+        await api.until_ready()
         yield api
 
 
 @pytest_asyncio.fixture
 async def service(database_url: str) -> AsyncIterator[Api]:
-    """The service with everything: its own database, worker, scheduler, and the Sahha stand-in on the same clock."""
-    clock = clock_starting_at(MORNING)
-    async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock) as api,
-    ):
-        await api.until_ready()
+    """See `running_whole`."""
+    async with running_whole(database_url) as api:
         yield api

@@ -9,7 +9,9 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
+from server.connections import HttpConnection
 from server.serve import uvicorn_config
+from server.sockets import drop_stalled_peers
 from services.background import owned_task
 
 START_S = 10
@@ -25,10 +27,17 @@ class LoopbackServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+async def serving(
+    app: Starlette, connections: type[HttpConnection] = HttpConnection
+) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
     """The base URL at which `app` is served for as long as the block lasts, and what its lifespan gave."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = LoopbackServer(uvicorn_config(app))
+        drop_stalled_peers(listener)
+        # asyncio's own loop, unlike uvloop, leaves connections of such a listener with Nagle's 40 ms an answer.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn_config(app)
+        config.http = connections
+        server = LoopbackServer(config)
         async with owned_task(server.serve(sockets=[listener]), "server") as serve:
             async with asyncio.timeout(START_S):
                 while not server.started:

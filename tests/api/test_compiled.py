@@ -1,25 +1,23 @@
-"""Generated code against the ordinary executor: the same bytes for every selection, alias, condition, null and error."""
+"""Generated code against the ordinary executor: the same bytes for any selection, alias, fragment, condition, null and error."""
 
+import itertools
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import orjson
 import pytest
-from graphql import (
-    GraphQLField,
-    GraphQLObjectType,
-    get_named_type,
-    is_abstract_type,
-    is_object_type,
-)
+from graphql import GraphQLField, get_named_type, is_abstract_type, is_leaf_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strawberry.types.execution import ExecutionResult
 
 from resolvers.context import Context
-from schema.compiled import NotCompilable
-from schema.execution import FirstlightSchema
+from schema.documents import Documents
+from schema.execution import OperationRules
+from schema.limits import Limits
 from schema.root import build_schema
 from services.accounts import Principal, Scope
 from services.domain.health import ReadPolicy
@@ -31,9 +29,26 @@ from tests.conftest import at_database
 from tests.product import open_product
 
 PERSON = UserId("sandbox-avery")
-SCHEMA = build_schema()
+SCHEMA = build_schema(OperationRules(Limits(tokens=50_000, depth=20, aliases=1_000, directives=1_000, cost=1_000_000_000)))
+"""With limits that no random document comes near."""
+TYPES = SCHEMA._schema.type_map
 DEEPEST = 5
+FEW = 4
+"""Rows of a list: what is compared is how each is told, not how many there are."""
 CALLER = Principal("tests", frozenset({Scope.SERVICE, Scope.ADMIN}))
+SOMEBODY = Principal("somebody", frozenset(), UserId("sandbox-blake"))
+ROUTINE = 'routine(id: "5fd0312c-dbc3-4d5a-94dd-f1ebde075f88")'
+SNAPSHOT = 'healthSnapshot(userId: "sandbox-avery", policy: DATABASE)'
+ROOTS = {
+    ROUTINE: "Routine",
+    'routines(userId: "sandbox-avery", first: 5)': "RoutineConnection",
+    SNAPSHOT: "HealthSnapshot",
+    'biomarkers(userId: "sandbox-avery", first: $first)': "BiomarkerConnection",
+    'scores(userId: "sandbox-avery", first: $first)': "ScoreConnection",
+    "viewer": "Viewer",
+}
+VARIABLES = {"$on": "$on: Boolean! = true", "$off": "$off: Boolean! = false", "$first": "$first: Int! = 4"}
+CONDITIONS = ("", "", "", " @include(if: true)", " @skip(if: $off)", " @include(if: $on)", " @skip(if: true)")
 
 
 def answering(value: object) -> Callable[..., Awaitable[object]]:
@@ -55,18 +70,19 @@ async def objects(server_url: str, template: str, admin: Any, database_names: It
         outcome = await services.routines.request(RoutineRequest(PERSON, Archetype.PEAK_PERFORMER, "America/New_York", date=None))
         assert isinstance(outcome, GenerateRoutineSuccess)
         await services.routines.fulfil(outcome.routine.id)
+        snapshot = await services.health_data.snapshot(PERSON, ReadPolicy.DATABASE)
         yield {
-            "routine": await services.routines.read(outcome.routine.id, PERSON),
-            "routines": await services.routines.page(PERSON, 5, None),
-            "snapshot": await services.health_data.snapshot(PERSON, ReadPolicy.DATABASE),
-            "biomarkers": await services.health_data.biomarkers(PERSON, policy=ReadPolicy.DATABASE, first=20),
-            "scores": await services.health_data.scores(PERSON, policy=ReadPolicy.DATABASE, first=20),
+            "routine": await services.routines.view(outcome.routine.id, PERSON),
+            "routines": await services.routines.page(PERSON, FEW, None),
+            "snapshot": replace(snapshot, biomarkers=snapshot.biomarkers[:FEW], scores=snapshot.scores[:FEW]),
+            "biomarkers": await services.health_data.biomarkers(PERSON, policy=ReadPolicy.DATABASE, first=FEW),
+            "scores": await services.health_data.scores(PERSON, policy=ReadPolicy.DATABASE, first=FEW),
         }
     await admin.execute(f"drop database {name} with (force)")
 
 
-def context_of(objects: dict[str, Any]) -> Context:
-    routines = types.SimpleNamespace(read=answering(objects["routine"]), page=answering(objects["routines"]))
+def context_of(objects: dict[str, Any], caller: Principal = CALLER) -> Context:
+    routines = types.SimpleNamespace(view=answering(objects["routine"]), page=answering(objects["routines"]))
     health = types.SimpleNamespace(
         snapshot=answering(objects["snapshot"]),
         biomarkers=answering(objects["biomarkers"]),
@@ -74,133 +90,129 @@ def context_of(objects: dict[str, Any]) -> Context:
     )
     services: Any = types.SimpleNamespace(routines=routines, health_data=health)
     scheduler: Any = None
-    return Context(services, scheduler, "request-1", CALLER)
+    return Context(services, scheduler, "request-1", caller)
 
 
-def compilable(field: GraphQLField) -> bool:
+class Writer:
+    """Writes random queries: fields, aliases, both kinds of fragments, conditions, `__typename`."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+        self._numbers = itertools.count()
+        self._fragments: list[str] = []
+
+    def query(self) -> str:
+        chosen = self._random.sample(sorted(ROOTS), self._random.randint(1, 3))
+        fields = [f"r{next(self._numbers)}: {root}{self._condition()} {self._selections(TYPES[ROOTS[root]])}" for root in chosen]
+        text = "\n".join([f"{{ {' '.join(fields)} }}", *self._fragments])
+        used = ", ".join(definition for name, definition in VARIABLES.items() if name in text)
+        return f"query({used}) {text}" if used else text
+
+    def _selections(self, kind: Any, depth: int = 0) -> str:
+        fields = getattr(kind, "fields", {})
+        usable = [name for name, field in fields.items() if plain(field) and (depth < DEEPEST or leaf(field))]
+        chosen = self._random.choices(usable, k=self._random.randint(1, 6)) if usable else []
+        parts = [self._field(name, fields[name], depth) for name in chosen]
+        if not parts or self._random.random() < 0.4:
+            parts.append("__typename")
+        if depth < DEEPEST and self._random.random() < 0.25:
+            parts.append(self._fragment(kind, depth))
+        return "{ " + " ".join(parts) + " }"
+
+    def _field(self, name: str, field: GraphQLField, depth: int) -> str:
+        below = "" if leaf(field) else self._selections(get_named_type(field.type), depth + 1)
+        alias = f"a{next(self._numbers)}: " if self._random.random() < 0.2 else ""
+        return f"{alias}{name}{self._condition()} {below}"
+
+    def _fragment(self, kind: Any, depth: int) -> str:
+        possible = SCHEMA._schema.get_possible_types(kind) if is_abstract_type(kind) else [kind]
+        concrete = self._random.choice(list(possible))
+        selections = self._selections(concrete, depth + 1)
+        if self._random.random() < 0.5:
+            return f"... on {concrete.name}{self._condition()} {selections}"
+        name = f"f{next(self._numbers)}"
+        self._fragments.append(f"fragment {name} on {concrete.name} {selections}")
+        return f"...{name}{self._condition()}"
+
+    def _condition(self) -> str:
+        return self._random.choice(CONDITIONS)
+
+
+def plain(field: GraphQLField) -> bool:
     return not field.args and bool(getattr(field.resolve, "_is_default", False))
 
 
-def selections(kind: Any, depth: int = 0) -> st.SearchStrategy[str]:
-    """Selection sets of a type: fields, aliases, inline fragments, conditions, `__typename`."""
-    parents = SCHEMA._schema.get_possible_types(kind) if is_abstract_type(kind) else [kind]
-    fields = kind.fields if hasattr(kind, "fields") else {}
-    usable = [name for name, field in fields.items() if compilable(field) and (depth < DEEPEST or leaf(field))]
-
-    @st.composite
-    def build(draw: st.DrawFn) -> str:
-        chosen = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=6)) if usable else []
-        parts = [draw(field_text(name, fields[name], depth)) for name in chosen]
-        if draw(st.booleans()) or not parts:
-            parts.append("__typename")
-        if draw(st.integers(0, 4)) == 0 and depth < DEEPEST:
-            concrete = draw(st.sampled_from(list(parents)))
-            parts.append(f"... on {concrete.name} {draw(selections(concrete, depth + 1))}")
-        return "{ " + " ".join(parts) + " }"
-
-    return build()
-
-
 def leaf(field: GraphQLField) -> bool:
-    named = get_named_type(field.type)
-    return not (is_object_type(named) or is_abstract_type(named))
-
-
-def field_text(name: str, field: GraphQLField, depth: int) -> st.SearchStrategy[str]:
-    @st.composite
-    def build(draw: st.DrawFn) -> str:
-        below = "" if leaf(field) else draw(selections(get_named_type(field.type), depth + 1))
-        alias = draw(st.sampled_from(["", "", "", f"{name}_{depth}_{'x' if leaf(field) else abs(hash(below)) % 10**6}: "]))
-        condition = draw(
-            st.sampled_from(["", "", "", " @include(if: true)", " @skip(if: $off)", " @include(if: $on)", " @skip(if: true)"])
-        )
-        return f"{alias}{name}{condition} {below}"
-
-    return build()
-
-
-ROOTS = {
-    "routine": ('routine(id: "5fd0312c-dbc3-4d5a-94dd-f1ebde075f88")', "Routine"),
-    "routines": ('routines(userId: "sandbox-avery")', "RoutineConnection"),
-    "healthSnapshot": ('healthSnapshot(userId: "sandbox-avery", policy: DATABASE)', "HealthSnapshot"),
-    "biomarkers": ('biomarkers(userId: "sandbox-avery", first: $first)', "BiomarkerConnection"),
-    "scores": ('scores(userId: "sandbox-avery")', "ScoreConnection"),
-    "viewer": ("viewer", "Viewer"),
-}
-
-
-@st.composite
-def operations(draw: st.DrawFn) -> str:
-    chosen = draw(st.lists(st.sampled_from(sorted(ROOTS)), min_size=1, max_size=3, unique=True))
-    parts = []
-    for root in chosen:
-        call, kind = ROOTS[root]
-        named = SCHEMA._schema.type_map[kind]
-        assert isinstance(named, GraphQLObjectType)
-        parts.append(f"r_{root}: {call} {draw(selections(named))}")
-    return "query($on: Boolean = true, $off: Boolean = false, $first: Int! = 20) { " + " ".join(parts) + " }"
+    return is_leaf_type(get_named_type(field.type))
 
 
 def told(result: ExecutionResult) -> bytes:
-    errors = [error.formatted for error in result.errors or ()]
-    return orjson.dumps([result.data, errors])
+    return orjson.dumps([result.data, [error.formatted for error in result.errors or ()]])
 
 
-async def both(query: str, variables: dict[str, Any], context: Context) -> tuple[bytes, bytes, bool]:
-    """The answers of the ordinary executor and of a schema that has seen the document, and whether code was generated."""
-    fresh: FirstlightSchema = build_schema_once()
-    fresh.documents._known.clear()
-    ordinary = await fresh.execute(query, variables, context)
-    known = fresh.documents.get(query)
-    assert known is not None or ordinary.errors
-    ready = known is not None and known.compiled(fresh._schema, None, variables) is not None
-    return told(ordinary), told(await fresh.execute(query, variables, context)), ready
+async def ordinary(query: str, variables: dict[str, Any], context: Context) -> ExecutionResult:
+    """The answer to a document that was never seen before; from now on it is known."""
+    SCHEMA.documents = Documents()
+    return await SCHEMA.execute(query, variables, context)
 
 
-def build_schema_once() -> FirstlightSchema:
-    return SCHEMA
-
-
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(query=operations(), on=st.booleans(), off=st.booleans())
-async def test_every_selection_gives_the_same_bytes(objects: dict[str, Any], query: str, on: bool, off: bool) -> None:
-    ordinary, generated, ready = await both(query, {"on": on, "off": off, "first": 20}, context_of(objects))
-    assert generated == ordinary
-    assert ready or b"errors" in ordinary or b"message" in ordinary
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), on=st.booleans(), off=st.booleans())
+async def test_every_selection_gives_the_same_bytes(objects: dict[str, Any], seed: int, on: bool, off: bool) -> None:
+    query, variables = Writer(seed).query(), {"on": on, "off": off}
+    context = context_of(objects)
+    expected = await ordinary(query, variables, context)
+    assert not expected.errors
+    known = SCHEMA.documents.get(query)
+    assert known is not None
+    ready = known.compiled(SCHEMA._schema, None, variables)
+    assert ready is not None
+    code, values = ready
+    answer = await code.run(context, None, values)
+    assert not answer.errors
+    assert orjson.dumps(answer.data) == orjson.dumps(expected.data)
 
 
 @pytest.mark.parametrize(
     ("broken", "query"),
     [
-        ({"routine": None}, '{ routine(id: "5fd0312c-dbc3-4d5a-94dd-f1ebde075f88") { id } viewer { subject } }'),
-        ({"snapshot": Unavailable()}, '{ healthSnapshot(userId: "sandbox-avery") { userId } viewer { subject } }'),
-        ({"snapshot": RuntimeError("a secret")}, '{ a: healthSnapshot(userId: "sandbox-avery") { userId } }'),
-        ({"snapshot": types.SimpleNamespace(user_id=None)}, '{ healthSnapshot(userId: "sandbox-avery") { userId } }'),
-        (
-            {"snapshot": types.SimpleNamespace(user_id="x", biomarkers=None)},
-            '{ healthSnapshot(userId: "s") { userId biomarkers { id } } }',
-        ),
-        ({"snapshot": types.SimpleNamespace(state="NOT_A_STATE")}, '{ healthSnapshot(userId: "s") { state } }'),
+        ({"routine": None}, f"{{ {ROUTINE} {{ id }} viewer {{ subject }} }}"),
+        ({"snapshot": Unavailable()}, f"{{ {SNAPSHOT} {{ userId }} viewer {{ subject }} }}"),
+        ({"snapshot": RuntimeError("a secret")}, f"{{ a: {SNAPSHOT} {{ userId }} }}"),
+        ({"snapshot": types.SimpleNamespace(user_id=None)}, f"{{ {SNAPSHOT} {{ userId }} }}"),
+        ({"snapshot": types.SimpleNamespace(user_id="x", biomarkers=None)}, f"{{ {SNAPSHOT} {{ userId biomarkers {{ id }} }} }}"),
+        ({"snapshot": types.SimpleNamespace(state="NOT_A_STATE")}, f"{{ {SNAPSHOT} {{ state }} }}"),
+        ({"snapshot": types.SimpleNamespace(as_of="yesterday")}, f"{{ {SNAPSHOT} {{ asOf }} }}"),
     ],
 )
 async def test_errors_and_values_that_do_not_fit_are_told_alike(
     objects: dict[str, Any], broken: dict[str, Any], query: str
 ) -> None:
-    ordinary, generated, _ = await both(query, {}, context_of({**objects, **broken}))
-    assert generated == ordinary
+    context = context_of({**objects, **broken})
+    expected = await ordinary(query, {}, context)
+    known = SCHEMA.documents.get(query)
+    assert expected.errors
+    assert known is not None
+    assert known.compiled(SCHEMA._schema, None, {}) is not None
+    assert told(await SCHEMA.execute(query, {}, context)) == told(expected)
+
+
+@pytest.mark.parametrize("query", [f"{{ {SNAPSHOT} {{ userId }} }}", '{ routines(userId: "sandbox-avery") { nodes { id } } }'])
+async def test_nobody_is_shown_what_is_not_theirs(objects: dict[str, Any], query: str) -> None:
+    await ordinary(query, {}, context_of(objects))
+    known = SCHEMA.documents.get(query)
+    assert known is not None
+    assert known.compiled(SCHEMA._schema, None, {}) is not None
+    generated = await SCHEMA.execute(query, {}, context_of(objects, SOMEBODY))
+    assert [(error.extensions or {})["code"] for error in generated.errors or ()] == ["NOT_FOUND"]
+    assert told(generated) == told(await ordinary(query, {}, context_of(objects, SOMEBODY)))
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["{ __schema { queryType { name } } }", "{ schedulerStatus { jobs { runs(first: 1) { id } } } }"],
+    "query", ["{ __schema { queryType { name } } }", "{ schedulerStatus { jobs { runs(first: 1) { id } } } }"]
 )
-async def test_what_the_compiler_does_not_know_is_left_to_the_executor(query: str) -> None:
-    known = SCHEMA.documents
-    await SCHEMA.execute(query, {}, Context(types.SimpleNamespace(), None, "r", CALLER))  # type: ignore[arg-type]
-    found = known.get(query)
-    assert found is not None
-    assert found.compiled(SCHEMA._schema, None, {}) is None
-
-
-def test_a_refusal_to_compile_is_an_exception_of_its_own() -> None:
-    assert issubclass(NotCompilable, Exception)
+async def test_what_the_compiler_does_not_know_is_left_to_the_executor(objects: dict[str, Any], query: str) -> None:
+    await ordinary(query, {}, context_of(objects))
+    known = SCHEMA.documents.get(query)
+    assert known is not None
+    assert known.compiled(SCHEMA._schema, None, {}) is None

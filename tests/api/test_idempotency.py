@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 import struct
 from typing import Any
@@ -28,6 +29,16 @@ def given(key: str | None = "tap-1", **changes: object) -> dict[str, object]:
 async def ask(service: Api, variables: dict[str, object]) -> dict[str, Any]:
     answer: dict[str, Any] = (await service.data(MUTATION, variables))["generateRoutine"]
     return answer
+
+
+async def insist(service: Api, variables: dict[str, object]) -> dict[str, Any]:
+    """As `ask`, by a caller who comes again with the same key when a busy service says that it is worth it."""
+    async with asyncio.timeout(60):
+        while "errors" in (answer := await service.graphql(MUTATION, variables)):
+            assert answer["errors"][0]["extensions"]["retryable"]
+            await asyncio.sleep(answer["errors"][0]["extensions"]["retryAfterMs"] / 1000 * random.uniform(1, 2))
+    outcome: dict[str, Any] = answer["data"]["generateRoutine"]
+    return outcome
 
 
 async def rows(service: Api, table: str) -> int:
@@ -59,7 +70,7 @@ async def test_a_client_that_hangs_up_has_its_work_done_once(service: Api) -> No
 
 
 async def test_fifty_calls_at_once_get_one_answer(service: Api) -> None:
-    answers = await asyncio.gather(*(ask(service, given()) for _ in range(50)))
+    answers = await asyncio.gather(*(insist(service, given()) for _ in range(50)))
     assert len({json.dumps(answer, sort_keys=True) for answer in answers}) == 1
     assert [await rows(service, table) for table in ("routines", "idempotency_keys")] == [1, 1]
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from tests.api.clients import Api, Socket, acknowledged
+from tests.api.edge import until
 from tests.api.test_routines import PERSON, generate
-from tests.api.test_subscriptions import until
 
 QUERY = """subscription($routineId: ID!, $after: ID) { routineProgress(routineId: $routineId, after: $after) {
     __typename id at routineId

@@ -108,7 +108,6 @@ async def test_the_same_key_gives_the_same_routine(service: Api) -> None:
         ({"preferences": {"wakeTime": "07:00", "sleepTime": "07:00"}}, ["input", "preferences", "sleepTime"]),
         ({"preferences": {"goal": "x" * 501}}, ["input", "preferences", "goal"]),
         ({"preferences": {"goal": "a\0b"}}, ["input", "preferences", "goal"]),
-        ({"preferences": {"avoidTaskTypes": ["WORK"] * 101}}, ["input", "preferences", "avoidTaskTypes"]),
     ],
 )
 async def test_input_that_makes_no_sense_is_an_outcome(service: Api, changed: dict[str, Any], field: list[str]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from services.events import NO_PERSON
 from tests.api.clients import ADMIN_KEY, SERVICE_KEY, Api, acknowledged
-from tests.api.test_subscriptions import until
+from tests.api.edge import until
 
 JOB = "check_service_levels"
 SWITCH = """mutation($id: ID!) { %s(id: $id) {

@@ -29,6 +29,8 @@ NOT_YET = {
     BreakingChangeType.TYPE_REMOVED_FROM_UNION,
 }
 """What is promised and not built yet is no contradiction."""
+ADDED = {"HeldJob", "RequeueHeldJobSuccess"}
+"""Types of fields that were not promised."""
 
 
 def test_the_committed_schema_is_the_printed_one() -> None:
@@ -55,6 +57,8 @@ def test_outputs_are_as_nullable_as_promised() -> None:
     for type_ in own_types(ours):
         counterpart = promised.type_map.get(type_.name)
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            if type_.name in ADDED:
+                continue
             assert isinstance(counterpart, type(type_)), type_.name
             for name, field in type_.fields.items():
                 of_promise = counterpart.fields.get(name)

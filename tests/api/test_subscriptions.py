@@ -1,10 +1,9 @@
 """`planReady` over a real socket: what was missed comes once each, in order; what is new comes when it happens."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from tests.api.clients import Api, Socket, acknowledged
+from tests.api.edge import until
 from tests.api.test_routines import PERSON, generate
 
 QUERY = """subscription($userId: ID!, $after: ID) { planReady(userId: $userId, after: $after) {
@@ -97,6 +96,10 @@ async def test_a_socket_runs_ten_operations_and_no_more(service: Api) -> None:
             await socket.subscribe(str(number), QUERY, {"userId": PERSON})
         message = await socket.receive()
         assert (message["id"], message["type"]) == ("10", "error")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        await socket.send({"id": "3", "type": "complete"})
+        await socket.subscribe("10", "{ viewer { subject } }")
+        assert (await socket.receive())["type"] == "next"
 
 
 async def test_a_socket_that_breaks_leaves_nobody_watching(service: Api) -> None:
@@ -111,9 +114,3 @@ async def test_a_socket_that_breaks_leaves_nobody_watching(service: Api) -> None
             await until(lambda: PERSON not in watchers)
         assert set(watchers) == {"sandbox-blake"}
     await until(lambda: not watchers)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)

@@ -1,175 +1,384 @@
 """CPU of one read at the server, three ways on the same rows: `python -m tests.load.reads`.
 
-A page of 156 biomarkers with 10 fields each, and one whole routine: by the ordinary executor, by generated code
-(`schema.compiled`), and by an endpoint written by hand (Starlette, asyncpg, orjson). Each server is a process of its own and each
-figure its CPU time per request, which holds on a noisy machine. Prints milliseconds and each as a share of the hand-written one.
+A page of 156 biomarkers with 10 fields each, of a random person, and one random routine of 5 blocks with 4 tasks each: by stock
+Strawberry (its own ASGI application, nothing cached), by this service, and by an endpoint written by hand for just these two
+answers (Starlette, asyncpg, orjson). All three check the caller's key and give the same JSON, which is compared before anything
+is measured. Each is a process of its own, and each figure the CPU time of that process per request, which holds on a noisy
+machine: all are asked in turns. Prints milliseconds, and each as a share of what the one by hand does with a second of CPU.
 """
 
 import asyncio
-import os
+import hashlib
+import hmac
+import random
+import re
 import socket
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import httpx
+import asyncpg
 import orjson
+import strawberry
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.schema.config import StrawberryConfig
 
-from schema.execution import FirstlightSchema
+from resolvers.context import Context
+from schema.event_types import EVENTS
+from schema.problems import FAILURES
+from schema.root import Mutation, Query, Subscription
+from schema.scalars import SCALARS
 from server.app import create_app
 from server.serve import uvicorn_config
 from services.accounts import Keyring
 from services.clock import clock_starting_at
 from services.config import Settings
+from services.container import open_services
+from services.domain.health import ReadPolicy
 from services.domain.ids import UserId
 from services.domain.outcomes import GenerateRoutineSuccess
 from services.domain.routine import Archetype, RoutineRequest
 from services.sahha.client import SahhaAccess
-from services.store.database import Database
 from services.store.embedded import embedded_postgres
 from services.store.migrations import migrate
 from tests.product import MORNING, open_product
 
 KEY = "key-of-the-benchmark-run"
-PERSON = UserId("sandbox-avery")
-WARM_UP, REQUESTS, ROUNDS = 50, 300, 3
-TICK = os.sysconf("SC_CLK_TCK")
-ROWS = """{ biomarkers(userId: "sandbox-avery", policy: DATABASE, first: 156) { nodes {
+SAHHA = SahhaAccess("http://127.0.0.1:1", "nobody", "nobody")
+MODEL = UserId("sandbox-avery")
+"""Whose rows all people of the run have, with figures of their own."""
+PEOPLE = 300
+BLOCKS, TASKS = 5, 4
+CONNECTIONS = 4
+WARM_UP, REQUESTS, ROUNDS = 100, 300, 7
+BY_HAND, OURS, STOCK = "by hand", "this service", "stock Strawberry"
+
+BIOMARKERS = """query($of: ID!) { biomarkers(userId: $of, policy: DATABASE, first: 156) { nodes {
   id category type periodicity aggregation value number unit startDateTime endDateTime } } }"""
-ROUTINE = """query($id: ID!) { routine(id: $id) { id status date summary timeBlocks { id title energyZone startTime endTime
+ROUTINE = """query($of: ID!) { routine(id: $of) { id status date summary timeBlocks { id title energyZone startTime endTime
   purpose tasks { id title description type priority startTime endTime status evidence { kind type value unit } } } } }"""
-NODES = """select sahha_id as id, category, type, periodicity, aggregation, value, number, unit, start_at, end_at from biomarkers
-  where user_id = $1 order by start_at desc limit 156"""
 
 
-class Ordinary(FirstlightSchema):
-    """The same schema without its generated code."""
+# Written by hand
 
-    async def _run_compiled(self, *_: Any) -> None:
-        return None
+NODES = """select sahha_id, category, type, periodicity, aggregation, value, number, unit, start_at, start_offset_s, end_at,
+  end_offset_s from biomarkers where user_id = $1 order by start_at desc, category, type, grain limit 156"""
+PLAN = "select id, status, local_date, plan from routines where id = $1"
+offset = cache(lambda seconds: timezone(timedelta(seconds=seconds)))
+
+
+def node(row: asyncpg.Record) -> dict[str, Any]:
+    identity, category, kind, periodicity, aggregation, value, number, unit, start, start_offset, end, end_offset = row
+    return {
+        "id": identity,
+        "category": category,
+        "type": kind,
+        "periodicity": periodicity,
+        "aggregation": aggregation,
+        "value": value,
+        "number": number,
+        "unit": unit,
+        "startDateTime": start.astimezone(offset(start_offset)),
+        "endDateTime": end.astimezone(offset(end_offset)),
+    }
+
+
+def time_block(block: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": block["id"],
+        "title": block["title"],
+        "energyZone": block["energy_zone"],
+        "startTime": block["start_time"],
+        "endTime": block["end_time"],
+        "purpose": block["purpose"],
+        "tasks": [task(each) for each in block["tasks"]],
+    }
+
+
+def task(stored: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": stored["id"],
+        "title": stored["title"],
+        "description": stored["description"],
+        "type": stored["type"],
+        "priority": stored["priority"],
+        "startTime": stored["start_time"],
+        "endTime": stored["end_time"],
+        "status": stored["status"],
+        "evidence": [
+            {"kind": each["kind"], "type": each["type"], "value": each["value"], "unit": each["unit"]}
+            for each in stored["evidence"]
+        ],
+    }
 
 
 def by_hand(database_url: str) -> Starlette:
     """What somebody would write who needs just these two answers."""
-    database = Database(database_url)
+    digest = hashlib.sha256(KEY.encode()).digest()
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await database.connect()
-        yield
-        await database.disconnect()
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with asyncpg.create_pool(database_url) as pool:
+            yield {"pool": pool}
 
     async def graphql(request: Request) -> Response:
+        presented = hashlib.sha256(request.headers.get("x-api-key", "").encode()).digest()
+        if not hmac.compare_digest(presented, digest):
+            return Response(status_code=401)
         asked = orjson.loads(await request.body())
-        async with database.connection() as connection:
-            if "variables" in asked:
-                row = await connection.fetchrow("select * from routines where id = $1", asked["variables"]["id"])
-                blocks = row["plan"]["time_blocks"]
-                answer: Any = {"routine": {"id": str(row["id"]), "status": row["status"], "timeBlocks": blocks}}
-            else:
-                answer = {"biomarkers": {"nodes": [dict(row) for row in await connection.fetch(NODES, PERSON)]}}
-        return Response(orjson.dumps({"data": answer}), media_type="application/json")
+        wanted = asked["variables"]["of"]
+        if "biomarkers" in asked["query"]:
+            data: dict[str, Any] = {"biomarkers": {"nodes": [node(row) for row in await request.state.pool.fetch(NODES, wanted)]}}
+        else:
+            row = await request.state.pool.fetchrow(PLAN, wanted)
+            plan = orjson.loads(row["plan"])
+            blocks = [time_block(block) for block in plan["time_blocks"]]
+            data = {
+                "routine": {
+                    "id": str(row["id"]),
+                    "status": row["status"],
+                    "date": row["local_date"],
+                    "summary": plan["summary"],
+                    "timeBlocks": blocks,
+                }
+            }
+        return Response(orjson.dumps({"data": data}), media_type="application/json")
 
     return Starlette(routes=[Route("/graphql", graphql, methods=["POST"])], lifespan=lifespan)
 
 
+# Stock Strawberry
+
+
+class StockEndpoint(GraphQL[Context, None]):
+    """Strawberry as it comes, with the resolvers of this service."""
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
+        state = request.state
+        principal = state.services.keyring.authenticate(request.headers.get("x-api-key", ""))
+        return Context(state.services, state.scheduler, "", principal)
+
+
+def stock(database_url: str) -> Starlette:
+    schema = strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[*FAILURES, *EVENTS],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with open_services(
+            settings(), clock=clock_starting_at(MORNING), keyring=keyring(), sahha=SAHHA, database_url=database_url
+        ) as services:
+            yield {"services": services, "scheduler": None}
+
+    return Starlette(routes=[Route("/graphql", StockEndpoint(schema))], lifespan=lifespan)
+
+
+# The servers
+
+
+def keyring() -> Keyring:
+    return Keyring("nobody's", {"app": hashlib.sha256(KEY.encode()).hexdigest()})
+
+
+def settings() -> Settings:
+    return Settings(_env_file=None, worker="off", scheduler="off", key_operations_per_s=100_000)
+
+
 def app_of(variant: str, database_url: str) -> Starlette:
-    if variant == "by hand":
+    if variant == BY_HAND:
         return by_hand(database_url)
-    if variant == "ordinary":
-        FirstlightSchema._run_compiled = Ordinary._run_compiled  # type: ignore[assignment,method-assign]
-    settings = Settings(_env_file=None, worker="off", scheduler="off")
+    if variant == STOCK:
+        return stock(database_url)
     return create_app(
-        settings,
+        settings(),
         clock=clock_starting_at(MORNING),
-        keyring=Keyring(KEY, {}),
-        sahha=SahhaAccess("http://127.0.0.1:1", "nobody", "nobody"),
+        keyring=keyring(),
+        sahha=SAHHA,
         database_url=database_url,
         stopping=asyncio.Event(),
     )
 
 
 def serve(variant: str, fd: int, database_url: str) -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    quietly()
     with socket.socket(fileno=fd) as listener:
         uvicorn.Server(uvicorn_config(app_of(variant, database_url))).run(sockets=[listener])
 
 
-@asynccontextmanager
-async def running(variant: str, database_url: str) -> AsyncIterator[tuple[str, int]]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, "-m", "tests.load.reads", variant, str(listener.fileno()), database_url]
-        process = await asyncio.create_subprocess_exec(*command, pass_fds=[listener.fileno()])
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    try:
-        yield url, process.pid
-    finally:
-        process.terminate()
-        await process.wait()
+def quietly() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
 
 
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+class Line:
+    """A kept-alive connection of the cheapest client that there can be: the server is what is measured."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, body: bytes) -> bytes:
+        """The body of the answer, which has to be a 200."""
+        self._writer.write(
+            b"POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\ncontent-type: application/json\r\n"
+            b"x-api-key: %b\r\ncontent-length: %d\r\n\r\n%b" % (KEY.encode(), len(body), body)
+        )
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length, head
+        answer = await self._reader.readexactly(int(length[1]))
+        assert head.startswith(b"HTTP/1.1 200"), answer
+        return answer
 
 
-async def cost_ms(url: str, pid: int, body: dict[str, Any]) -> float:
-    """The median of a few rounds of CPU milliseconds per request."""
-    async with httpx.AsyncClient(base_url=url, headers={"x-api-key": KEY}, timeout=30) as http:
-        for _ in range(WARM_UP):
-            answer = await http.post("/graphql", json=body)
-            assert answer.status_code == 200, answer.text
-            assert "errors" not in answer.json(), answer.text[:300]
-        rounds = []
-        for _ in range(ROUNDS):
-            before = cpu_s(pid)
-            for _ in range(REQUESTS):
-                await http.post("/graphql", json=body)
-            rounds.append((cpu_s(pid) - before) / REQUESTS * 1000)
-    return statistics.median(rounds)
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One variant in a process of its own."""
+
+    pid: int
+    lines: tuple[Line, ...]
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, variant: str, database_url: str) -> AsyncIterator[Self]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            command = [sys.executable, "-m", "tests.load.reads", variant, str(listener.fileno()), database_url]
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=[listener.fileno()])
+            address = listener.getsockname()
+        try:
+            yield cls(process.pid, tuple([Line(*await asyncio.open_connection(*address)) for _ in range(CONNECTIONS)]))
+        finally:
+            process.terminate()
+            await process.wait()
+
+    def cpu_s(self) -> float:
+        """CPU time of the process so far (the number of its clock as `clock_getcpuclockid` makes it on Linux)."""
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+    async def answers(self, bodies: Sequence[bytes]) -> None:
+        """Asks for all of these, a few at a time."""
+        waiting = iter(bodies)
+
+        async def ask_on(line: Line) -> None:
+            for body in waiting:
+                await line.ask(body)
+
+        async with asyncio.TaskGroup() as group:
+            for line in self.lines:
+                group.create_task(ask_on(line))
+
+    async def cost_ms(self, bodies: Sequence[bytes]) -> float:
+        """CPU milliseconds for each of these requests."""
+        before = self.cpu_s()
+        await self.answers(bodies)
+        return (self.cpu_s() - before) / len(bodies) * 1000
 
 
-async def stored_routine(database_url: str) -> str:
+# The rows
+
+PEOPLE_LIKE = """
+insert into people select copy.* from people model, generate_series(1, $2) n,
+    jsonb_populate_record(model, jsonb_build_object('user_id', 'person-' || n)) copy
+where model.user_id = $1
+"""
+BIOMARKERS_LIKE = """
+insert into biomarkers select copy.* from biomarkers model, generate_series(1, $2) n,
+    jsonb_populate_record(model, jsonb_build_object(
+        'user_id', 'person-' || n, 'sahha_id', gen_random_uuid(), 'number', number + n,
+        'value', coalesce((number + n)::text, value))) copy
+where model.user_id = $1 and model.day > (select max(day) - 7 from biomarkers)
+"""
+ROUTINES_LIKE = """
+insert into routines select copy.* from routines model, generate_series(1, $2) n,
+    jsonb_populate_record(model, jsonb_build_object(
+        'id', gen_random_uuid(), 'user_id', 'person-' || n, 'plan', $3::text::jsonb)) copy
+where model.user_id = $1 returning id::text
+"""
+
+
+async def seed(database_url: str) -> dict[str, list[bytes]]:
+    """Rows of one person of the stand-in and of many like them; the requests for them."""
     async with open_product(database_url) as product:
-        routines = product.services.routines
-        outcome = await routines.request(RoutineRequest(PERSON, Archetype.PEAK_PERFORMER, "America/New_York", date=None))
+        services = product.services
+        await services.health_data.biomarkers(MODEL, policy=ReadPolicy.LIVE_FIRST)
+        outcome = await services.routines.request(RoutineRequest(MODEL, Archetype.PEAK_PERFORMER, "America/New_York", date=None))
         assert isinstance(outcome, GenerateRoutineSuccess)
-        await routines.fulfil(outcome.routine.id)
-        return str(outcome.routine.id)
+        await services.routines.fulfil(outcome.routine.id)
+    connection = await asyncpg.connect(database_url)
+    plan = orjson.loads(await connection.fetchval("select plan from routines"))
+    for block in plan["time_blocks"]:
+        block["tasks"] = (block["tasks"] * TASKS)[:TASKS]
+    assert len(plan["time_blocks"]) == BLOCKS
+    await connection.execute(PEOPLE_LIKE, MODEL, PEOPLE)
+    await connection.execute(BIOMARKERS_LIKE, MODEL, PEOPLE)
+    routines = [row["id"] for row in await connection.fetch(ROUTINES_LIKE, MODEL, PEOPLE, orjson.dumps(plan).decode())]
+    await connection.execute("analyze")
+    await connection.close()
+    return {
+        "156 biomarkers x 10 fields of a random person": bodies(BIOMARKERS, [f"person-{n + 1}" for n in range(PEOPLE)]),
+        f"a random routine of {BLOCKS} blocks x {TASKS} tasks": bodies(ROUTINE, routines),
+    }
+
+
+def bodies(query: str, ids: Sequence[str]) -> list[bytes]:
+    return [orjson.dumps({"query": query, "variables": {"of": each}}) for each in ids]
+
+
+async def compare(served: dict[str, Served], requests: Sequence[bytes]) -> None:
+    """All variants give the same JSON."""
+    for body in requests[:20]:
+        expected, *others = [orjson.loads(await each.lines[0].ask(body)) for each in served.values()]
+        assert expected["data"], expected
+        assert all(other == expected for other in others), "the variants do not answer alike"
+
+
+async def measure(served: dict[str, Served], asked: Sequence[bytes]) -> Iterator[tuple[str, float]]:
+    """The median cost of a few rounds, in CPU milliseconds a request."""
+    costs: dict[str, list[float]] = {variant: [] for variant in served}
+    for each in served.values():
+        await each.answers(random.choices(asked, k=WARM_UP))
+    for _ in range(ROUNDS):
+        for variant, each in served.items():
+            costs[variant].append(await each.cost_ms(random.choices(asked, k=REQUESTS)))
+    return ((variant, statistics.median(rounds)) for variant, rounds in costs.items())
 
 
 async def main() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
-        async with embedded_postgres(Path(folder) / "data") as server:
-            await migrate(server.url)
-            routine_id = await stored_routine(server.url)
-            bodies: dict[str, dict[str, Any]] = {
-                "156 biomarkers x 10 fields": {"query": ROWS},
-                "one routine": {"query": ROUTINE, "variables": {"id": routine_id}},
-            }
-            costs: dict[tuple[str, str], float] = {}
-            for variant in ("by hand", "generated", "ordinary"):
-                async with running(variant, server.url) as (url, pid):
-                    for name, body in bodies.items():
-                        costs[name, variant] = await cost_ms(url, pid, body)
-    for name in bodies:
-        hand = costs[name, "by hand"]
-        print(name)
-        for variant in ("by hand", "generated", "ordinary"):
-            cost = costs[name, variant]
-            print(f"  {variant:10} {cost:6.2f} ms CPU a request, share of by hand {hand / cost:.2f}")
+    quietly()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstlight-load-")))
+        folder.chmod(0o711)
+        server = await stack.enter_async_context(embedded_postgres(folder / "data"))
+        await migrate(server.url)
+        requests = await seed(server.url)
+        served = {
+            variant: await stack.enter_async_context(Served.running(variant, server.url)) for variant in (BY_HAND, OURS, STOCK)
+        }
+        for name, asked in requests.items():
+            await compare(served, asked)
+            costs = dict(await measure(served, asked))
+            print(f"\n{name}: CPU a request, and as a share of by hand")
+            for variant, cost in costs.items():
+                print(f"  {variant:18}{cost:6.2f} ms   {costs[BY_HAND] / cost:.2f}")
 
 
 if __name__ == "__main__":

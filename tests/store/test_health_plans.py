@@ -64,10 +64,10 @@ STATEMENTS: dict[str, tuple[str, tuple[object, ...]]] = {
     "the newest of every type": (records.NEWEST, (PERSON,)),
     "the newest moment": (records.NEWEST_VALUE_AT, (PERSON,)),
     "the count of a week": (records.COUNT_DAYS, (PERSON, START, START, END, FIRST, LAST)),
-    "a first page": (records.BIOMARKER_PAGE, (*records._biomarker_arguments(PERSON, WANTED), None, None, None, None, 201)),
+    "a first page": (records.BIOMARKER_PAGE, (*records._biomarker_arguments(PERSON, WANTED), None, None, None, None, 201, NOW)),
     "a later page": (
         records.BIOMARKER_PAGE,
-        (*records._biomarker_arguments(PERSON, WANTED), NOW, "sleep", "type-4", "daily", 201),
+        (*records._biomarker_arguments(PERSON, WANTED), NOW, "sleep", "type-4", "daily", 201, NOW),
     ),
     "the count of a list": (records.BIOMARKER_COUNT, tuple(records._biomarker_arguments(PERSON, WANTED))),
     "a page of scores": (records.SCORE_PAGE, (PERSON, START, END, None, FIRST, LAST, NOW, "type-4", 101)),
@@ -118,7 +118,7 @@ async def test_no_hot_statement_reads_a_table_through(full: asyncpg.Connection, 
 async def test_a_page_stops_when_it_is_full(full: asyncpg.Connection) -> None:
     """Ninety days of a person are 2,520 rows; a page of 20 among them reads the rows of a few days."""
     wanted = RecordFilter(NOW - timedelta(days=90), END)
-    arguments = (*records._biomarker_arguments(PERSON, wanted), NOW - timedelta(days=30), "sleep", "type-4", "daily", 20)
+    arguments = (*records._biomarker_arguments(PERSON, wanted), NOW - timedelta(days=30), "sleep", "type-4", "daily", 20, NOW)
     (explained,) = await full.fetchval(f"explain (analyze, format json) {records.BIOMARKER_PAGE}", *arguments)
 
     def rows(plan: dict[str, Any]) -> int:
@@ -134,5 +134,5 @@ async def test_every_batch_of_retention_is_bounded_and_finds_nothing_fast(full: 
         plan = await plan_of(full, statement, NOW - timedelta(days=400), 5000)
         assert {table for table, how in scans(plan) if how == "Seq Scan"} <= {"webhook_counts", *COPIES}
         async with full.transaction():
-            assert 0 <= await retention.forget(full, statement, before, 100) <= 100
+            assert 0 <= await retention.forget(full, 100, statement=statement, before=before) <= 100
     assert await full.fetchval("select count(*) from biomarkers where end_at < $1", before) == 58 * 20 * 28 - 100

@@ -14,7 +14,7 @@ from pgqueuer.types import QueueEntrypoint
 
 from scheduler.worker import pause_s
 from services.domain.ids import HeldJobId, RoutineId
-from services.domain.outcomes import RequeueJobSuccess
+from services.domain.outcomes import RequeueHeldJobSuccess
 from services.domain.problems import NotFound, PlanningFailed
 from services.domain.routine import RoutineStatus
 from services.errors import CircuitOpen, UpstreamMalformed, UpstreamStatus
@@ -124,9 +124,9 @@ class TestHeldJobs:
             async with database.transaction() as connection:
                 await queue._enqueue(connection, Entrypoint.GENERATE_ROUTINE, "not a routine", "routine:none")
             await until(database, "pgqueuer where status = 'failed'", 1)
-            (job,) = await product.services.held_jobs.held_jobs(10)
+            (job,) = await product.services.held_jobs.newest(10)
             assert (job.subject, job.reason) == ("not a routine", "ValueError")
-            assert await product.services.held_jobs.requeue_job(job.id) == RequeueJobSuccess(job.id)
+            assert await product.services.held_jobs.requeue(job.id) == RequeueHeldJobSuccess(job.id)
             await until(database, "pgqueuer_log where status = 'failed'", 2)
             await until(database, "pgqueuer where status = 'failed'", 1)
 
@@ -135,17 +135,17 @@ class TestHeldJobs:
         async with product.services.database.connection() as connection:
             queued = await connection.fetchval("select id from pgqueuer")
         for job_id in (HeldJobId(queued), HeldJobId(10**9)):
-            assert isinstance(await product.services.held_jobs.requeue_job(job_id), NotFound)
+            assert isinstance(await product.services.held_jobs.requeue(job_id), NotFound)
 
     async def test_a_held_job_whose_work_was_queued_again_is_forgotten(self, product: Product) -> None:
         routine = (await acknowledged(product, None)).routine
         async with product.services.database.transaction() as connection:
             await connection.execute("update pgqueuer set status = 'failed'")
             await queue.enqueue_routine(connection, routine.id)
-        (job,) = await product.services.held_jobs.held_jobs(10)
-        assert isinstance(await product.services.held_jobs.requeue_job(job.id), RequeueJobSuccess)
+        (job,) = await product.services.held_jobs.newest(10)
+        assert isinstance(await product.services.held_jobs.requeue(job.id), RequeueHeldJobSuccess)
         assert await count(product.services.database, "pgqueuer") == 1
-        assert await product.services.held_jobs.held_jobs(10) == ()
+        assert await product.services.held_jobs.newest(10) == ()
 
     async def test_the_sweep_leaves_held_jobs_to_admins(self, product: Product) -> None:
         await acknowledged(product, None)

@@ -1,7 +1,7 @@
 """Lists of records: the last days live, the rest from the archive, in pages that stay where they are while rows arrive."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +12,7 @@ from services.domain.record_pages import RecordPage
 from services.errors import BadUserInput, HealthDataUnavailableError
 from services.record_lists import cursor_of
 from services.store.database import Database
+from services.store.records import read_biomarkers
 from tests.product import MORNING, Product, open_product
 from tests.store.records import PERSON, archived, biomarker, counted, on_day, score
 
@@ -107,6 +108,7 @@ async def test_a_longer_list_asks_about_its_own_days(database_url: str) -> None:
         start = MORNING - timedelta(days=30)
         page = await product.services.health_data.biomarkers(AVERY, start=start, first=500)
         assert page.source is DataSource.LIVE
+        assert page.total_count is not None
         assert page.total_count > 600
         stored = await all_biomarkers(product, 500, STORED, start=start)
         assert sum(len(each.items) for each in stored) == page.total_count
@@ -164,3 +166,23 @@ async def test_a_cursor_of_elsewhere_is_refused(database_url: str, after: str) -
 def test_a_cursor_is_of_the_natural_key_alone() -> None:
     row: Score = score()
     assert cursor_of((row.score_date_time, row.type)) == cursor_of((row.score_date_time.astimezone(), row.type))
+
+
+async def test_a_row_of_a_stored_page_reads_like_the_biomarker_that_it_is(database_url: str) -> None:
+    names = [each.name for each in fields(Biomarker)] + ["value_unit", "meaning", "measured_at", "age_seconds"]
+    async with open_product(database_url) as product:
+        await product.services.health_data.biomarkers(AVERY)
+        page = await product.services.health_data.biomarkers(AVERY, policy=STORED, first=500)
+        as_of = page.items[0].as_of
+        async with product.services.database.connection() as connection:
+            rows = await read_biomarkers(connection, AVERY, MORNING.date() - timedelta(days=6), MORNING.date(), as_of)
+    assert len(rows) == 156
+    for shown, row in zip(page.items, rows, strict=True):
+        assert [getattr(shown, name) for name in names] == [getattr(row, name) for name in names]
+        assert shown.start_date_time.utcoffset() == row.start_date_time.utcoffset()
+
+
+async def test_a_count_that_nobody_asks_for_is_not_made(database_url: str) -> None:
+    async with open_product(database_url) as product:
+        page = await product.services.health_data.biomarkers(AVERY, first=5, counted=False)
+        assert (page.total_count, page.has_next) == (None, True)

@@ -8,6 +8,7 @@ from services.config import ConfigurationError, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-value-that-must-not-be-shown"
+TOKENS = {"jwt_secret": SECRET, "jwt_audience": "app", "jwt_issuer": "https://issuer.net/"}
 REAL = {"sahha_client_id": "id-7f3a", "sahha_client_secret": SECRET, "admin_api_key": "admin-key-of-16-characters"}
 
 
@@ -59,8 +60,23 @@ def test_without_credentials_it_is_sandbox_mode() -> None:
         ({"openai_api_key": SECRET, "openai_base_url": "http://models.internal/v1"}, "OPENAI_BASE_URL"),
         ({"openai_api_key": SECRET, "openai_base_url": "https://your-host/v1"}, "OPENAI_BASE_URL"),
         ({"openai_api_key": SECRET, "openai_reasoning_effort": "lots"}, "OPENAI_REASONING_EFFORT"),
+        ({"jwt_secret": SECRET, "jwt_audience": "app"}, "JWT_ISSUER"),
+        ({"jwt_secret": SECRET, "jwt_issuer": "app"}, "JWT_AUDIENCE"),
+        ({"jwt_audience": "app", "jwt_issuer": "app"}, "JWT_SECRET"),
+        ({"jwt_issuer": "app"}, "JWT_JWKS_URL"),
+        ({**TOKENS, "jwt_jwks_url": "https://issuer.net/keys"}, "JWT_JWKS_URL"),
+        ({**TOKENS, "jwt_secret": SECRET[:31]}, "JWT_SECRET"),
+        ({**TOKENS, "jwt_secret": "change-me-" * 4}, "JWT_SECRET"),
+        ({**TOKENS, "jwt_secret": None, "jwt_jwks_url": "http://issuer.net/keys"}, "JWT_JWKS_URL"),
+        ({**TOKENS, "jwt_secret": None, "jwt_jwks_url": "https://me:pass@issuer.net/keys"}, "JWT_JWKS_URL"),
         ({"openai_api_key": SECRET, "clock": "2025-07-12T05:42:00+12:00"}, "CLOCK"),
         ({"daily_tokens": -1}, "DAILY_TOKENS"),
+        ({"cors_origins": "*"}, "CORS_ORIGINS"),
+        ({"cors_origins": "https://app.company.com, https://*.company.com"}, "CORS_ORIGINS"),
+        ({"cors_origins": "https://app.company.com/"}, "CORS_ORIGINS"),
+        ({"cors_origins": "https://App.company.com"}, "CORS_ORIGINS"),
+        ({"cors_origins": "https://app.company.com:443"}, "CORS_ORIGINS"),
+        ({"cors_origins": "app.company.com"}, "CORS_ORIGINS"),
     ],
 )
 def test_a_wrong_or_half_set_combination_names_the_variable_and_no_value(given: dict[str, object], named: str) -> None:
@@ -74,6 +90,12 @@ def test_a_wrong_or_half_set_combination_names_the_variable_and_no_value(given: 
 def test_a_model_may_be_anywhere_by_https_and_on_loopback(url: str) -> None:
     given = {"openai_api_key": SECRET, "openai_base_url": url}
     assert load_settings(**given).openai_base_url == url.rstrip("/")
+
+
+def test_origins_are_those_that_browsers_send() -> None:
+    given = "https://app.company.com, http://localhost:5173,capacitor://localhost, http://[::1]:8080"
+    origins = ("https://app.company.com", "http://localhost:5173", "capacitor://localhost", "http://[::1]:8080")
+    assert load_settings(cors_origins=given).cors_origins == origins
 
 
 def test_a_clock_may_stand_beside_a_stand_in_of_the_model() -> None:

@@ -7,7 +7,8 @@ from datetime import date, time
 from services.domain.routine import Condition, ModelUsage, Preferences, TaskStatus, TaskType
 from services.planning.evaluation.stage import Stage, ask, rested
 from services.planning.planner import make_plan, replan
-from services.store.plan_document import dump_plan, dump_preferences, load_plan, load_preferences
+from services.store.plan_document import dump_plan, dump_preferences, load_preferences
+from services.store.stored_plans import load_plan, view_plan
 
 STAGE = Stage(date(2026, 5, 12), time(9, 40))
 WISHES = Preferences(time(6, 30), None, time(9), time(17), (), (TaskType.SOCIAL, TaskType.WORK), "sleep better")
@@ -36,6 +37,15 @@ def test_a_replan_comes_back_with_its_changes_and_notice() -> None:
     assert plan.changes
     assert plan.safety_notice
     assert load_plan(json.loads(json.dumps(dump_plan(plan))), STAGE.now) == plan
+
+
+def test_a_plan_that_is_shown_reads_like_the_plan() -> None:
+    plan = make_plan(ask(STAGE, rested(STAGE))).plan
+    shown = view_plan(json.loads(json.dumps(dump_plan(plan))), STAGE.now)
+    assert (shown.summary, shown.checks, len(shown.tasks)) == (plan.summary, plan.checks, len(plan.tasks))
+    ages = [[each.age_seconds for each in task.evidence] for task in plan.tasks]
+    assert [[each.age_seconds for each in task.evidence] for task in shown.tasks] == ages
+    assert any(ages)
 
 
 def test_an_older_plan_reads_without_the_new_fields() -> None:

@@ -1,4 +1,4 @@
-"""Two days of one invented person, after a good and after a bad night, as a page in Markdown."""
+"""Two days of one invented person, after a good and after a bad night, as the README shows them."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -11,19 +11,12 @@ from services.planning.reasons import reasons
 
 STAGE = Stage(date(2026, 5, 12), time(6, 40), "Europe/Vienna")
 OFFICE = Preferences(wake_time=time(6, 30), work_start=time(9), work_end=time(17), goal="Sleep better and have more energy")
-TITLE = "Two days of one invented person"
-INTRO = (
-    "The same person, archetype, working hours and goal, asked for at 06:40 in Vienna. Made by the deterministic planner; "
-    "`firstlight evaluate --days` prints this page."
-)
 TOLD_RULES = ("sleep.len", "effort.one", "count", "sleep.debt")
 
 
 def example_days() -> str:
-    """The page, which ends with a line break. Always the same."""
-    parts = [f"# {TITLE}", INTRO]
-    parts += _day("After a good night", rested(STAGE))
-    parts += _day("After a bad night", _after_a_bad_night())
+    """Markdown that ends with a line break, each day folded away. Always the same."""
+    parts = [*_day("After a good night", rested(STAGE)), *_day("After a bad night", _after_a_bad_night())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -37,11 +30,11 @@ def _after_a_bad_night() -> Person:
 
 def _day(title: str, person: Person) -> Iterator[str]:
     day = make_plan(ask(STAGE, person, Archetype.SYSTEMATIC_IMPROVER, OFFICE))
-    yield f"## {title}"
-    yield day.plan.summary
+    yield f"<details><summary><b>{title}.</b> {day.plan.summary}</summary>"
     yield "\n".join(_table(day))
     told = {check.rule: check.detail for check in day.plan.checks}
     yield "\n".join(f"* `{rule}`: {told[rule]}" for rule in TOLD_RULES)
+    yield "</details>"
 
 
 def _table(day: PlannedDay) -> Iterator[str]:

@@ -172,7 +172,7 @@ def keeps(previous: Plan, *ids: str) -> Expectation:
 def changed(kind: str, title: str) -> Expectation:
     return Expectation(
         f"{kind.lower()}: {title}",
-        lambda day: any(change.kind.value == kind and title in (change.task_title or "") for change in day.plan.changes),
+        lambda day: any(change.kind.value == kind and title in change.task_title for change in day.plan.changes),
     )
 
 
