@@ -37,7 +37,7 @@ def banner(started: Started) -> str:
         f"Firstlight {version('firstlight')}{' · sandbox mode' if settings.sandbox else ''}",
         "",
         f"  Sahha        {_sahha(started)}",
-        "  Planner      built-in rules",
+        f"  Planner      {_planner(settings)}",
         f"  PostgreSQL   {f'embedded, in {settings.data_dir}' if started.embedded else 'the one of DATABASE_URL'}",
     ]
     if settings.clock is not None:
@@ -76,6 +76,12 @@ def first_routine_curl(base_url: str, key: str) -> str:
     }
     body = json.dumps({"query": FIRST_ROUTINE, "variables": variables})
     return f"curl -s {base_url}/graphql -H 'content-type: application/json' -H 'x-api-key: {key}' \\\n  -d '{body}'"
+
+
+def _planner(settings: Settings) -> str:
+    if settings.openai_api_key is None:
+        return "built-in rules"
+    return f"{settings.model_name} at {settings.model_url}, on built-in rules"
 
 
 def _sahha(started: Started) -> str:

@@ -284,6 +284,15 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def model_url(self) -> str:
+        """Where the model is asked, when it is."""
+        return self.openai_base_url or OPENAI_PRODUCTION_URL
+
+    @property
+    def model_name(self) -> str:
+        return self.openai_model or OPENAI_DEFAULT_MODEL
+
+    @property
     def sandbox(self) -> bool:
         """No Sahha credentials: the stand-in is spoken to."""
         return self.sahha_client_id is None

@@ -37,7 +37,7 @@ class ServiceProcess:
 
     @property
     def admin_key(self) -> str:
-        return self._shown(r"admin key\s+(\S+)")
+        return self._shown(r"  admin key\s+(\S+)")
 
     @property
     def service_key(self) -> str:

@@ -17,7 +17,7 @@ import openai
 import structlog
 
 from services.clock import Clock
-from services.config import OPENAI_DEFAULT_MODEL, OPENAI_PRODUCTION_URL, ReasoningEffort, Settings
+from services.config import ReasoningEffort, Settings
 from services.domain.ids import UserId
 from services.domain.routine import ModelUsage
 from services.domain.writing import BlockText, SummaryText, WritingBrief
@@ -86,7 +86,7 @@ class OpenAIClient:
             raise ValueError("OPENAI_API_KEY is missing")
         self._sdk = openai.AsyncOpenAI(
             api_key=settings.openai_api_key.get_secret_value(),
-            base_url=settings.openai_base_url or OPENAI_PRODUCTION_URL,
+            base_url=settings.model_url,
             http_client=http,
             max_retries=0,
             timeout=http.timeout,
@@ -99,7 +99,7 @@ class OpenAIClient:
         self._slots = asyncio.Semaphore(settings.openai_concurrency)
         self._attempt_timeout_s = settings.openai_attempt_timeout_s
         self._effort = settings.openai_reasoning_effort
-        self.name = settings.openai_model or OPENAI_DEFAULT_MODEL
+        self.name = settings.model_name
         self.version = f"{self.name}/{self._effort}" if self._effort else self.name
         self.prompt_version = PROMPT_VERSION
 
