@@ -49,9 +49,20 @@ class Tables:
         return sum(max(0, row["attempt"] - 1) for row in self.routines)
 
 
+async def connected(stage: Stage) -> asyncpg.Connection:
+    """A connection, however soon after the last fault: PostgreSQL may still be in recovery."""
+    while True:
+        try:
+            return await asyncpg.connect(stage.postgres.url, timeout=10, command_timeout=10)
+        except asyncpg.CannotConnectNowError:
+            if Clock.monotonic() - stage.last_fault_at > SETTLED_S:
+                raise
+        await asyncio.sleep(0.05)
+
+
 async def read_settled(stage: Stage) -> Tables:
     """The tables as soon as no routine is unfinished and no job is left, or when that takes too long."""
-    connection = await asyncpg.connect(stage.postgres.url, timeout=10, command_timeout=10)
+    connection = await connected(stage)
     try:
         settled_s = None
         while (waited_s := Clock.monotonic() - stage.last_fault_at) < SETTLED_S:
