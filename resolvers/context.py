@@ -1,7 +1,8 @@
 """What a resolver is given: the services, the scheduler's controls and who is calling."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import strawberry
@@ -50,7 +51,8 @@ class Place(Protocol):
 class Context:
     """One for each HTTP request, or for each socket. `principal` is set before any resolver runs.
 
-    `place`: of the operation, where operations are counted.
+    `place`: of the operation, where operations are counted. `enter` gives a place for a document and its caller, or raises
+    `Overloaded`.
     """
 
     services: Services
@@ -58,6 +60,19 @@ class Context:
     request_id: str
     principal: Principal | None = None
     place: Place | None = None
+    enter: Callable[[str, Principal], Place] | None = None
+
+    @contextmanager
+    def entered(self, document: str) -> Iterator["Context"]:
+        """The context of one operation of a socket, in a place of its own for the length of the block. Raises `Overloaded`."""
+        if self.enter is None or self.principal is None:
+            yield self
+            return
+        place = self.enter(document, self.principal)
+        try:
+            yield replace(self, place=place)
+        finally:
+            place.leave()
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -10,7 +10,7 @@ executor, and so is every value that its type does not take: that executor says 
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -188,34 +188,27 @@ class _Compiler:
         grouped: dict[str, list[FieldNode]] = {}
         seen: set[str] = set()
         for node in nodes:
-            self._collect(parent, node.selection_set.selections, grouped, seen)
+            for selected in self._selected(parent, node.selection_set.selections, seen):
+                grouped.setdefault((selected.alias or selected.name).value, []).append(selected)
         return grouped
 
-    def _collect(
-        self,
-        parent: GraphQLObjectType,
-        selections: Iterable[SelectionNode],
-        grouped: dict[str, list[FieldNode]],
-        seen: set[str],
-    ) -> None:
-        for node in selections:
-            if not self._included(node):
-                continue
+    def _selected(self, parent: GraphQLObjectType, nodes: Iterable[SelectionNode], seen: set[str]) -> Iterator[FieldNode]:
+        """The fields among these nodes and in their fragments, of which each that has a name is opened once."""
+        for node in filter(self._included, nodes):
             if isinstance(node, FieldNode):
-                grouped.setdefault((node.alias or node.name).value, []).append(node)
-                continue
-            fragment: InlineFragmentNode | FragmentDefinitionNode
-            if isinstance(node, FragmentSpreadNode):
-                if node.name.value in seen:
-                    continue
-                seen.add(node.name.value)
-                fragment = self.fragments[node.name.value]
+                yield node
             elif isinstance(node, InlineFragmentNode):
-                fragment = node
-            else:
-                raise NotCompilable
-            if self._applies(parent, fragment):
-                self._collect(parent, fragment.selection_set.selections, grouped, seen)
+                yield from self._opened(parent, node, seen)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                yield from self._opened(parent, self.fragments[node.name.value], seen)
+
+    def _opened(
+        self, parent: GraphQLObjectType, fragment: InlineFragmentNode | FragmentDefinitionNode, seen: set[str]
+    ) -> Iterator[FieldNode]:
+        condition = parent if fragment.type_condition is None else type_from_ast(self.schema, fragment.type_condition)
+        if condition is parent or (is_abstract_type(condition) and self.schema.is_sub_type(condition, parent)):
+            yield from self._selected(parent, fragment.selection_set.selections, seen)
 
     def _included(self, node: SelectionNode) -> bool:
         for directive in node.directives or ():
@@ -224,14 +217,6 @@ class _Compiler:
         skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
         include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
         return not (skip and skip["if"]) and (include is None or bool(include["if"]))
-
-    def _applies(self, parent: GraphQLObjectType, fragment: InlineFragmentNode | FragmentDefinitionNode) -> bool:
-        if fragment.type_condition is None:
-            return True
-        condition = type_from_ast(self.schema, fragment.type_condition)
-        if condition is parent:
-            return True
-        return is_abstract_type(condition) and self.schema.is_sub_type(condition, parent)
 
     def function(self, output: GraphQLOutputType, nodes: list[FieldNode]) -> Complete:
         """A function from what a resolver gives to what is sent."""

@@ -35,6 +35,8 @@ from schema.limits import HIGHEST_COUNT
 
 LEAF = 1
 OBJECT = 2
+LONGEST_INT = len("-2147483648")
+"""Characters; a longer default is of a variable that is no Int."""
 PAGE_ARGUMENT = "first"
 WAIT_ARGUMENT = "waitSeconds"
 PAGE_FIELDS = frozenset({"edges", "nodes"})
@@ -131,7 +133,7 @@ class Pricing:
         self._defaults = {
             variable.variable.name.value: int(variable.default_value.value)
             for variable in node.variable_definitions or ()
-            if isinstance(variable.default_value, IntValueNode)
+            if isinstance(variable.default_value, IntValueNode) and len(variable.default_value.value) <= LONGEST_INT
         }
         root = self._schema.get_root_type(node.operation)
         terms = self._selections(node.selection_set, root)[0] if root else {}

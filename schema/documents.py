@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import DocumentNode, GraphQLSchema, get_operation_ast
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_operation_ast
 from graphql.execution.values import VariableValues, get_variable_values
 
 from schema.compiled import CompiledOperation, NotCompilable, compile_operation, condition_variables
@@ -41,13 +41,15 @@ class KnownDocument:
         values = get_variable_values(schema, operation.variable_definitions or (), dict(variables), 1, hide_suggestions=True)
         if isinstance(values, list):
             return None
-        variant = (operation_name, *(values.coerced.get(name) for name in self.conditions))
+        # A variable of this name may be anything in an operation whose conditions do not read it.
+        decided = (values.coerced.get(name) for name in self.conditions)
+        variant = (operation_name, *(value if isinstance(value, bool) else None for value in decided))
         if variant not in self.variants:
             if len(self.variants) >= MOST_VARIANTS:
                 return None
             try:
                 self.variants[variant] = compile_operation(schema, self.document, operation, values)
-            except NotCompilable:
+            except (NotCompilable, GraphQLError):  # the latter for a condition that is null: the ordinary executor tells it
                 self.variants[variant] = None
         code = self.variants[variant]
         return None if code is None else (code, values)

@@ -35,6 +35,7 @@ BAD_USER_INPUT = BadUserInput.code
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 INTERNAL = "INTERNAL"
+INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the request id."
 MOST_ERRORS = 20
 """Of a document that cannot be run, or of the values of one variable: each takes time to find and to place."""
 
@@ -102,6 +103,11 @@ def describe(error: ServiceError) -> dict[str, Any]:
     return shown
 
 
+def told(error: ServiceError) -> dict[str, Any]:
+    """A `ServiceError` as one of the `errors` of a response that no operation has."""
+    return {"message": error.message, "extensions": describe(error)}
+
+
 def extended(error: GraphQLError, *, message: str | None = None, **extensions: Any) -> GraphQLError:  # noqa: ANN401
     """The same error with these extensions; what caused it is left behind."""
     return GraphQLError(
@@ -122,8 +128,7 @@ def _masked(error: GraphQLError, request_id: str) -> GraphQLError:
         log.error("[GRAPHQL] Unexpected error", place=place, stack="".join(traceback.format_tb(cause.__traceback__)))
     else:
         log.error("[GRAPHQL] Unexpected error", place=place, exc_info=cause)
-    message = "Something went wrong on our side. Tell us the request id."
-    return extended(error, message=message, code=INTERNAL, retryable=True, requestId=request_id)
+    return extended(error, message=INTERNAL_MESSAGE, code=INTERNAL, retryable=True, requestId=request_id)
 
 
 def _refused_variable(error: GraphQLError) -> VariableDefinitionNode | None:

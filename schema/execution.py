@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, parse
+from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, get_operation_ast, parse
+from graphql import OperationType as DocumentOperation
 from graphql.language.parser import MAX_NESTING_DEPTH
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionContext, ExecutionResult, ParseOptions, PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -22,10 +25,12 @@ from schema.input_paths import ValuePaths
 from schema.limits import Limits, check_text, check_variables, exceeded
 from schema.persisted import PersistedDocuments
 from schema.validation import check
-from services.errors import Forbidden, Unavailable
+from services.errors import Forbidden, Overloaded, Unavailable
 
 DEADLINE_S = 10.0
 """For a query or a mutation (reliability.md, section 3). What a mutation has acknowledged by then stays."""
+SUBSCRIPTION = "subscription"
+"""A word without which no document holds a subscription."""
 PARSING_GIVEN_UP = "Parsing aborted."
 """How graphql-core's message ends where a document has more tokens, or is nested deeper, than it parses."""
 
@@ -220,6 +225,10 @@ class FirstlightSchema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> StreamResult:
+        if not self._subscribes(query or "", operation_name):
+            return self._once(
+                query, variable_values, context_value, root_value, operation_name, allowed_operation_types, operation_extensions
+            )
         refused = self._refused(query, operation_name, variable_values)
         if refused is not None:
             return self._presented_each(_alone(refused), query, variable_values, context_value)
@@ -227,6 +236,37 @@ class FirstlightSchema(strawberry.Schema):
             query, variable_values, context_value, root_value, operation_name, operation_extensions, allowed_operation_types
         )
         return self._presented_each(results, query, variable_values, context_value)
+
+    def _subscribes(self, query: str, operation_name: str | None) -> bool:
+        """Whether the operation is a subscription. One that cannot be told is none: running it says what is wrong with it."""
+        if SUBSCRIPTION not in query or check_text(query) is not None:
+            return False
+        known = self.documents.get(query)
+        try:
+            document = parse(query, max_lexical_tokens=self.rules.limits.tokens) if known is None else known.document
+        except GraphQLError:
+            return False
+        operation = get_operation_ast(document, operation_name)
+        return operation is not None and operation.operation is DocumentOperation.SUBSCRIPTION
+
+    async def _once(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        context: Any,  # noqa: ANN401
+        root_value: Any,  # noqa: ANN401
+        operation_name: str | None,
+        allowed: Iterable[OperationType] | None,
+        extensions: dict[str, Any] | None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """The one result of a query or a mutation, which has a place among all that are answered until it has its answer."""
+        try:
+            with context.entered(query or "") as own:
+                result = await self.execute(query, variables, own, root_value, operation_name, allowed, extensions)
+        except (Overloaded, MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            refusal = PreExecutionError(None, [GraphQLError(_reason(error), original_error=error)])
+            result = self._presented(refusal, query, variables, context)
+        yield result
 
     async def _presented_each(
         self,
@@ -278,6 +318,17 @@ class FirstlightSchema(strawberry.Schema):
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: `present` logs, without the document that Strawberry's own log would quote."""
+
+
+def _reason(error: Exception) -> str:
+    """Why an operation was not begun."""
+    match error:
+        case CannotGetOperationTypeError():
+            return error.as_http_error_reason()
+        case InvalidOperationTypeError():
+            return f"A {error.operation_type.value} is not run here by this method."
+        case _:
+            return str(error)
 
 
 async def _alone(result: PreExecutionError) -> AsyncGenerator[PreExecutionError, None]:

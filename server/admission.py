@@ -1,14 +1,13 @@
 """Who is let in: known callers, who do not ask too often, as long as there is room.
 
-What is turned away is turned away at once and before its body is read, so that what was let in is still answered in time
-(reliability.md, C15). Probes, metrics and webhooks do not pass here.
+What is turned away is turned away at once, and before its body is read where there is no place of any kind, so that what was let
+in is still answered in time (reliability.md, C15). Probes, metrics and webhooks do not pass here.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import Enum
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from starlette.requests import HTTPConnection, Request
 
@@ -30,12 +29,18 @@ class Lane(Enum):
 
 
 class Place:
-    """Where one operation stands while it is answered."""
+    """Where one operation stands while it is answered: for the length of a `with`, or until it is left."""
 
     def __init__(self, free: dict[Lane, int], lane: Lane) -> None:
         self._free = free
         self._lane: Lane | None = lane
         free[lane] -= 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     def leave(self) -> None:
         """The place is free for another. Once is enough, and again does no harm."""
@@ -60,18 +65,17 @@ class Admission:
         if not (self._free[Lane.READS] or self._free[Lane.MUTATIONS] or self._has_own(caller)):
             self._refuse(Lane.READS)
 
-    @contextmanager
-    def taken(self, lane: Lane, caller: Principal) -> Iterator[Place]:
-        """A place for the length of the block, or until it is left. Raises `Overloaded`."""
+    def taken(self, lane: Lane, caller: Principal) -> Place:
+        """A place, to be left. Raises `Overloaded`."""
         if self._has_own(caller):
             lane = Lane.ADMINS
         elif not self._free[lane]:
             self._refuse(lane)
-        place = Place(self._free, lane)
-        try:
-            yield place
-        finally:
-            place.leave()
+        return Place(self._free, lane)
+
+    def enter(self, document: str, caller: Principal) -> Place:
+        """As `taken`, in the lane of the document."""
+        return self.taken(lane_of(document), caller)
 
     def _has_own(self, caller: Principal) -> bool:
         return Scope.ADMIN in caller.scopes and self._free[Lane.ADMINS] > 0

@@ -49,7 +49,7 @@ def create_app(
     Set `stopping` when the process is asked to stop: waits end then, before connections are closed.
     """
     graphql = GraphQLEndpoint(open_schema(settings), allowed_origins=settings.cors_origins)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(GRAPHQL_PATH, graphql),
             WebSocketRoute(GRAPHQL_PATH, graphql),
@@ -67,6 +67,8 @@ def create_app(
         exception_handlers={HTTPException: on_http_exception, ServiceError: on_service_error},
         lifespan=_lifespan(settings, clock, keyring, sahha, database_url, stopping),
     )
+    app.router.redirect_slashes = False  # it would send keys on, to http:// wherever a proxy ends TLS
+    return app
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -92,7 +94,7 @@ def _lifespan(
         """Everything started here is stopped here, the last first."""
         async with AsyncExitStack() as stack:
             services = await stack.enter_async_context(
-                open_services(settings, clock=clock, keyring=keyring, sahha=sahha, database_url=database_url)
+                open_services(settings, clock=clock, sahha=sahha, database_url=database_url)
             )
             callers = Callers(keyring, await stack.enter_async_context(UserTokens.opened(settings, clock)))
             await stack.enter_async_context(background(services.events.close_after(stopping), "stop"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from server.sandbox import load_keys, sahha_standin
+from server.sandbox import sahha_standin
 from server.starting import StartError, sahha_access
 from services.backfill import BackfillReport, BackfillService
 from services.clock import clock_starting_at
@@ -44,7 +44,6 @@ async def backfill(settings: Settings, listed: Path | None, days: int, console: 
             open_services(
                 settings,
                 clock=clock,
-                keyring=load_keys(settings).keyring,
                 sahha=sahha_access(settings, standin),
                 database_url=database_url,
             )

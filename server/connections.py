@@ -67,6 +67,11 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
         self._awaited = _Awaited.HEAD
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are left out: what comes after a body may say nothing of who sent it, and could go on without end."""
+        if self._awaited is not _Awaited.BODY:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         if self._head_bytes > HEAD_LIMIT and self._size_of_head() > HEAD_LIMIT:
             raise _HeadTooLarge

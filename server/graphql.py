@@ -28,7 +28,7 @@ from schema.errors import BAD_USER_INPUT
 from schema.execution import FirstlightSchema
 from schema.persisted import PersistedDocuments
 from server import wire
-from server.admission import admit, lane_of
+from server.admission import admit
 from server.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, is_json, negotiate
 from server.refusals import BAD_REQUEST, VARY, graphql_refusal, graphql_service_refusal, http_code
 from server.sse import EventStream
@@ -96,7 +96,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         context = await self.get_context(request, None)
         asked = await self._asked(request)
         began = Clock.monotonic()
-        with request.state.admission.taken(lane_of(asked.query or ""), context.principal) as context.place:
+        with request.state.admission.enter(asked.query or "", context.principal) as context.place:
             result = await self._execute(asked, context, reading=request.method == "GET")
         request.state.timing["execute"] = Clock.monotonic() - began
         body = dict(await self.process_result(request, result))
@@ -121,7 +121,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         principal = None
         if isinstance(request, Request):
             principal = await admit(request)
-        return Context(state.services, state.scheduler, state.request_id, principal)
+        return Context(state.services, state.scheduler, state.request_id, principal, enter=state.admission.enter)
 
     async def _asked(self, request: Request) -> GraphQLRequestData:
         if request.method == "GET":

@@ -5,15 +5,16 @@ Written on the bytes that ASGI hands over: a millisecond is all that a read take
 
 import re
 from collections.abc import Mapping
-from uuid import uuid4
+from secrets import token_hex
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
-from server.refusals import INTERNAL, INTERNAL_MESSAGE, refuse
+from schema.errors import INTERNAL, INTERNAL_MESSAGE
+from server.refusals import refuse
 from services.clock import Clock
 
 BODY_LIMIT = 128 * 1024
@@ -50,16 +51,16 @@ class RequestBoundary:
         timing: dict[str, float] = {}
         scope.setdefault("state", {}).update(request_id=request_id, timing=timing)
         answer = _Answer(send, request_id, timing)
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, answer.send)
-            except ClientDisconnect:
-                log.info("[HTTP] The client left before its request was complete")
-            except Exception:
-                log.exception("[HTTP] Unexpected error", kind=scope["type"])
-                if scope["type"] == "http" and not answer.started:
-                    refusal = refuse(scope["path"], 500, INTERNAL, f"{INTERNAL_MESSAGE} ({request_id})")
-                    await refusal(scope, receive, answer.send)
+        bind_contextvars(request_id=request_id)  # for good: a request has a task of its own, and a task its own variables
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            log.info("[HTTP] The client left before its request was complete")
+        except Exception:
+            log.exception("[HTTP] Unexpected error", kind=scope["type"])
+            if scope["type"] == "http" and not answer.started:
+                refusal = refuse(scope["path"], 500, INTERNAL, f"{INTERNAL_MESSAGE} ({request_id})")
+                await refusal(scope, receive, answer.send)
 
 
 class _Answer:
@@ -93,7 +94,7 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 
 def _request_id(offered: bytes) -> str:
-    return offered.decode() if REQUEST_ID.fullmatch(offered) else uuid4().hex
+    return offered.decode() if REQUEST_ID.fullmatch(offered) else token_hex(16)
 
 
 class BodyLimit:

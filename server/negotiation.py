@@ -1,5 +1,7 @@
 """Which media type answers a GraphQL request (GraphQL over HTTP, sections "Media Types" and "Accept")."""
 
+from functools import lru_cache
+
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -8,6 +10,7 @@ ANSWERS = {GRAPHQL_RESPONSE: GRAPHQL_RESPONSE, JSON: JSON, EVENT_STREAM: EVENT_S
 """Wildcards get what clients understood before the specification."""
 
 
+@lru_cache
 def negotiate(accept: str | None) -> str | None:
     """The media type to answer with, the first of the most wanted; `None` when nothing that we speak is accepted."""
     if not accept or not accept.strip():
@@ -21,6 +24,7 @@ def negotiate(accept: str | None) -> str | None:
     return best
 
 
+@lru_cache
 def is_json(content_type: str | None) -> bool:
     """A body of this type is JSON in UTF-8."""
     name, *parameters = (piece.strip().lower() for piece in (content_type or "").split(";"))

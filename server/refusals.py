@@ -13,10 +13,8 @@ from services.errors import BadUserInput, ServiceError, Unauthenticated
 
 GRAPHQL_PATH = "/graphql"
 BAD_REQUEST = "BAD_REQUEST"
-INTERNAL = "INTERNAL"
 VARY = {"vary": "Accept"}
 """Of every answer of `GRAPHQL_PATH`: its media type is negotiated."""
-INTERNAL_MESSAGE = "Something went wrong on our side. Tell us the request id."
 
 PROBLEM_STATUS = {
     "INVALID_INPUT": 422,

@@ -21,7 +21,7 @@ from strawberry.types.execution import ExecutionResult, SubscriptionExecutionRes
 from strawberry.utils.aio import aclosing
 
 from resolvers.context import Context
-from schema.errors import describe
+from schema.errors import told
 from server import wire
 from server.negotiation import EVENT_STREAM, JSON
 from server.refusals import graphql_service_refusal
@@ -95,8 +95,7 @@ def _next(body: Mapping[str, Any]) -> bytes:
 
 
 def _expired() -> bytes:
-    error = TokenExpired()
-    return _next({"errors": [{"message": error.message, "extensions": describe(error)}]}) + COMPLETE
+    return _next({"errors": [told(TokenExpired())]}) + COMPLETE
 
 
 async def _deliver(stream: OpenStream, send: Send, data: bytes) -> None:

@@ -20,7 +20,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from resolvers.context import Context
-from schema.errors import describe
+from schema.errors import told
 from schema.execution import FirstlightSchema
 from schema.persisted import PersistedDocuments, names_document
 from server.admission import identify
@@ -163,8 +163,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 self._admit_operation()
                 message["payload"]["query"] = self._persisted.asked_for(message["payload"])
             except ServiceError as error:
-                payload = [{"message": error.message, "extensions": describe(error)}]
-                await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+                await self.send_message({"id": message["id"], "type": "error", "payload": [told(error)]})
                 return
         await super().handle_subscribe(message)
 

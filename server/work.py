@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from scheduler.worker import Worker
-from server.sandbox import load_keys, sahha_standin
+from server.sandbox import sahha_standin
 from server.signals import stop_on_signals
 from server.starting import StartError, migrated, sahha_access
 from server.watchdog import watchdog
@@ -35,7 +35,6 @@ async def work(settings: Settings) -> None:
                 open_services(
                     settings,
                     clock=clock,
-                    keyring=load_keys(settings).keyring,
                     sahha=sahha_access(settings, standin),
                     database_url=database_url,
                 )

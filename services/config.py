@@ -103,7 +103,8 @@ class Settings(BaseSettings):
         (), description="name:sha256-of-the-key, separated by commas. May act on behalf of any person; no admin fields."
     )
     jwt_secret: SecretStr | None = Field(
-        None, description="User tokens are signed with it by HS256; 32 bytes or more. Left out, as JWT_JWKS_URL: no user tokens."
+        None,
+        description="User tokens are signed with it by HS256; 32 bytes or more. Without it and JWT_JWKS_URL: no user tokens.",
     )
     jwt_jwks_url: str | None = Field(
         None, description="Or: where the public keys of their issuer are, for RS256 and ES256. Plain http on loopback only."
@@ -121,9 +122,12 @@ class Settings(BaseSettings):
         120, ge=1, le=1_000_000, description="Routines, replans and refreshes that are begun for one person in an hour."
     )
     unknown_keys_per_min: int = Field(
-        30, ge=1, le=1_000_000, description="Wrong keys of one address in a minute that are told so; the good ones never wait."
+        30,
+        ge=1,
+        le=1_000_000,
+        description="Wrong keys from one address in a minute before it has to wait; good keys from there never do.",
     )
-    read_concurrency: int = Field(48, ge=1, le=10_000, description="Queries that are answered at the same time.")
+    read_concurrency: int = Field(20, ge=1, le=10_000, description="Queries that are answered at the same time.")
     mutation_concurrency: int = Field(
         12, ge=1, le=10_000, description="Mutations that are answered at the same time; waiting for a plan does not count."
     )
@@ -140,11 +144,14 @@ class Settings(BaseSettings):
     operation_deadline_s: float = Field(
         10, gt=0, le=300, description="For a query or a mutation; waiting for a plan does not count."
     )
-    max_tokens: int = Field(1000, ge=100, le=10_000, description="Words and signs of a GraphQL document.")
+    max_tokens: int = Field(1000, ge=100, le=10_000, description="Words and signs in a GraphQL document.")
     max_depth: int = Field(8, ge=4, le=50, description="Fields within one another.")
     max_aliases: int = Field(15, ge=0, le=1000, description="Fields of a document that are given another name.")
     max_cost: int = Field(
-        50_000, ge=1000, le=10_000_000, description="Leaves of the largest answer that an operation can have, and objects twice."
+        50_000,
+        ge=1000,
+        le=10_000_000,
+        description="Values in the largest answer that an operation can have; each object in it counts as two more.",
     )
     persisted_documents: Path | None = Field(
         None, description="File of documents that may be asked for by their hash, as `firstlight persist` writes it."
@@ -183,6 +190,8 @@ class Settings(BaseSettings):
     def _check_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(SERVICE_KEY.match(entry) for entry in value):
             raise ValueError("each entry is name:sha256, the hash in 64 lower-case hexadecimal digits")
+        if len({entry.partition(":")[0] for entry in value}) < len(value):
+            raise ValueError("each name stands for one key")
         return value
 
     @field_validator("cors_origins")
@@ -283,6 +292,12 @@ class Settings(BaseSettings):
             raise ValueError("ADMIN_API_KEY is missing: outside sandbox mode keys come from the environment alone")
         return self
 
+    @model_validator(mode="after")
+    def _check_persisted(self) -> Self:
+        if self.persisted_only is Switch.ON and self.persisted_documents is None:
+            raise ValueError("PERSISTED_DOCUMENTS is missing: PERSISTED_ONLY is on")
+        return self
+
     @property
     def model_url(self) -> str:
         """Where the model is asked, when it is."""
@@ -296,12 +311,6 @@ class Settings(BaseSettings):
     def sandbox(self) -> bool:
         """No Sahha credentials: the stand-in is spoken to."""
         return self.sahha_client_id is None
-
-    @model_validator(mode="after")
-    def _check_persisted(self) -> Self:
-        if self.persisted_only is Switch.ON and self.persisted_documents is None:
-            raise ValueError("PERSISTED_DOCUMENTS is missing: PERSISTED_ONLY is on")
-        return self
 
     @property
     def introspects(self) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from services.accounts import Keyring
 from services.archive import HealthArchive
 from services.backfill import BackfillService
 from services.background import background
@@ -35,7 +34,6 @@ class Services:
 
     settings: Settings
     clock: Clock
-    keyring: Keyring
     database: Database
     database_url: str
     metrics: Metrics
@@ -52,9 +50,7 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(
-    settings: Settings, *, clock: Clock, keyring: Keyring, sahha: SahhaAccess, database_url: str
-) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, *, clock: Clock, sahha: SahhaAccess, database_url: str) -> AsyncIterator[Services]:
     """Services on a database that may not be there yet: calls that need it raise `Unavailable` until it is."""
     async with AsyncExitStack() as stack:
         metrics = Metrics()
@@ -81,7 +77,6 @@ async def open_services(
         yield Services(
             settings=settings,
             clock=clock,
-            keyring=keyring,
             database=database,
             database_url=database_url,
             metrics=metrics,

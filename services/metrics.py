@@ -45,7 +45,7 @@ class Metrics:
             "rate_limited", "Operations refused because a budget was spent: key, person, work, unknown_key.", "budget"
         )
         self.shed_operations = self._counter(
-            "shed_operations", "Operations turned away because there was no place: reads, mutations, admins.", "lane"
+            "shed_operations", "Operations turned away because there was no place: reads, mutations.", "lane"
         )
         self.job_runs = self._counter("scheduled_runs", "Runs of scheduled jobs, by job and status.", "job", "status")
         self.open_streams = Gauge(

@@ -187,7 +187,7 @@ class RoutineService:
         return await self._database.read(lambda connection: store.read(connection, routine_id, owner, self._clock.now()))
 
     async def view(self, routine_id: RoutineId, owner: UserId | None) -> Routine | None:
-        """As `read`, to be shown: nothing of its plan is made before it is asked for, and a `page` holds the like."""
+        """As `read`, to be shown: nothing of it is compared or changed, and a `page` holds the like."""
         return await self._database.read(lambda connection: store.view(connection, routine_id, owner, self._clock.now()))
 
     async def page(self, user_id: UserId, first: int, after: str | None) -> Page[Routine]:

@@ -34,8 +34,8 @@ FLAGS = (
     "--remote-debugging-port=0",
     "--window-size=1280,900",
 )
-START_S = 30
-PATIENCE_S = 20
+START_S = 60
+PATIENCE_S = 60
 
 
 class Refused(Exception):

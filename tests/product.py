@@ -13,7 +13,6 @@ from server.standins.generated import Crowd
 from server.standins.openai import create_openai_standin
 from server.standins.sahha import create_sahha_standin
 from server.standins.serving import serve_standin
-from services.accounts import Keyring
 from services.clock import clock_starting_at
 from services.config import Settings
 from services.container import Services, open_services
@@ -81,7 +80,6 @@ async def open_product(
             open_services(
                 Settings(_env_file=None, **settings),  # type: ignore[arg-type]
                 clock=clock,
-                keyring=Keyring(ADMIN_KEY, {}),
                 sahha=SahhaAccess(sahha_url or url, "sandbox", "sandbox"),
                 database_url=database_url,
             )

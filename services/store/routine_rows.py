@@ -5,6 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +14,6 @@ import orjson
 from services.domain.ids import EventId, RoutineId, UserId
 from services.domain.routine import Archetype, Condition, Plan, Routine, RoutineRequest, RoutineStatus
 from services.store.plan_document import (
-    Document,
     dump_preferences,
     load_failure,
     load_health_data,
@@ -53,12 +53,18 @@ def load_cursor(cursor: str) -> tuple[datetime, UUID] | None:
         return None
 
 
+VIEWED = """
+id, user_id, local_date, timezone, archetype, preferences, status, created_at, cursor, attempt, ready_at, failure, health_data,
+plan::text as plan, timing, supersedes, superseded_by, condition, auto_replan, replan_of, replan_trigger, reused_from"""
+"""The columns for `view_routine`: a row whose plan is still text."""
+
+
 def view_routine(row: asyncpg.Record, now: datetime) -> Routine:
     """As `load_routine`, to be shown: its plan is one of `view_plan`."""
     return load_routine(row, now, view_plan)
 
 
-def load_routine(row: asyncpg.Record, now: datetime, plan: Callable[[Document, datetime], Plan] = load_plan) -> Routine:
+def load_routine(row: asyncpg.Record, now: datetime, plan: Callable[[Any, datetime], Plan] = load_plan) -> Routine:
     """The routine of a whole row; ages in it are counted up to `now`."""
     return Routine(
         id=RoutineId(row["id"]),

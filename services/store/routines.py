@@ -13,7 +13,7 @@ from services.domain.pages import Page
 from services.domain.problems import Problem
 from services.domain.routine import HealthDataUse, Plan, Preferences, ReplanOf, Routine, RoutineRequest, RoutineTiming
 from services.store.plan_document import dump_failure, dump_health_data, dump_plan, dump_preferences, dump_timing
-from services.store.routine_rows import dump_cursor, load_routine, request_hash, view_routine
+from services.store.routine_rows import VIEWED, dump_cursor, load_routine, request_hash, view_routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,7 @@ def _columns(
 
 
 READ = "select * from routines where id = $1 and ($2::text is null or user_id = $2)"
+VIEW = READ.replace("*", VIEWED)
 
 
 async def read(connection: asyncpg.Connection, routine_id: UUID, owner: UserId | None, now: datetime) -> Routine | None:
@@ -137,15 +138,15 @@ async def read(connection: asyncpg.Connection, routine_id: UUID, owner: UserId |
 
 async def view(connection: asyncpg.Connection, routine_id: UUID, owner: UserId | None, now: datetime) -> Routine | None:
     """As `read`, to be shown: its plan is one of `view_plan`, as are those of a `page`."""
-    row = await connection.fetchrow(READ, routine_id, owner)
+    row = await connection.fetchrow(VIEW, routine_id, owner)
     return view_routine(row, now) if row else None
 
 
-PAGE = """
-select * from routines
+PAGE = f"""
+select {VIEWED} from routines
 where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
 order by created_at desc, id desc limit $4
-"""
+"""  # noqa: S608 - columns of our own
 
 
 async def page(

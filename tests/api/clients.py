@@ -18,7 +18,8 @@ ADMIN_KEY = "admin-key-of-the-tests"
 SERVICE_KEY = "service-key-of-the-tests"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 PROTOCOL = Subprotocol("graphql-transport-ws")
-PATIENCE_S = 15
+PATIENCE_S = 60
+"""How long anything is waited for: only what never comes takes so long."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
 
+import httpx
 import pytest_asyncio
 
 from server.app import create_app
@@ -51,14 +52,22 @@ async def edge() -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def running_whole(database_url: str, **settings: object) -> AsyncIterator[Api]:
-    """The service with everything: its own database, worker, scheduler, and the Sahha stand-in on the same clock."""
+async def running_beside_sahha(database_url: str, **settings: object) -> AsyncIterator[tuple[Api, httpx.AsyncClient]]:
+    """As `running_whole`; and a client of the stand-in, with which it can be made to fail."""
     clock = clock_starting_at(MORNING)
     async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **settings) as api,
+        serve_standin(create_sahha_standin(clock)) as sahha_url,
+        running(database_url, SahhaAccess(sahha_url, "sandbox", "sandbox"), clock, **settings) as api,
+        httpx.AsyncClient(base_url=sahha_url) as sahha,
     ):
         await api.until_ready()
+        yield api, sahha
+
+
+@asynccontextmanager
+async def running_whole(database_url: str, **settings: object) -> AsyncIterator[Api]:
+    """The service with everything: its own database, worker, scheduler, and the Sahha stand-in on the same clock."""
+    async with running_beside_sahha(database_url, **settings) as (api, _):
         yield api
 
 

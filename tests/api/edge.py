@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from services.clock import Clock
-from tests.api.clients import Api, Socket, opened
+from tests.api.clients import PATIENCE_S, Api, Socket, acknowledged
 from tests.api.conftest import NO_SAHHA, NOWHERE, running
 from tests.tokens import TOKEN_SETTINGS, token_of
 
 VIEWER = "{ viewer { subject } }"
-PATIENCE_S = 30
 
 
 @asynccontextmanager
@@ -44,13 +43,9 @@ async def introduce(socket: Socket, credential: str) -> None:
     await socket.send({"type": "connection_init", "payload": {"authorization": f"Bearer {credential}"}})
 
 
-@asynccontextmanager
-async def socket_of(api: Api, person: str) -> AsyncIterator[Socket]:
+def socket_of(api: Api, person: str) -> AbstractAsyncContextManager[Socket]:
     """A socket that was acknowledged with a token of this person."""
-    async with opened(api) as socket:
-        await introduce(socket, token_of(person))
-        assert (await socket.receive())["type"] == "connection_ack"
-        yield socket
+    return acknowledged(api, token_of(person))
 
 
 async def works(socket: Socket) -> None:

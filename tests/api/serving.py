@@ -14,8 +14,8 @@ from server.serve import uvicorn_config
 from server.sockets import drop_stalled_peers
 from services.background import owned_task
 
-START_S = 10
-STOP_S = 15
+START_S = 60
+STOP_S = 60
 
 
 class LoopbackServer(uvicorn.Server):

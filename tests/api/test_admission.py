@@ -5,27 +5,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from server.admission import Admission, Lane, lane_of
-from server.standins.sahha import create_sahha_standin
 from server.standins.serving import serve_standin
 from services.accounts import Principal, Scope
-from services.clock import clock_starting_at
+from services.clock import Clock
 from services.config import load_settings
 from services.errors import Overloaded
 from services.metrics import Metrics
 from services.sahha.client import SahhaAccess
-from tests.api.clients import ADMIN_KEY, PATIENCE_S, SERVICE_KEY, Api
-from tests.api.conftest import MORNING, running
+from tests.api.clients import ADMIN_KEY, PATIENCE_S, SERVICE_KEY, Api, acknowledged
+from tests.api.conftest import running
 
 USER = Principal("user", frozenset(), None)
 ADMIN = Principal("admin", frozenset({Scope.ADMIN, Scope.SERVICE}), None)
 VIEWER = "{ viewer { subject } }"
-HANG_S = 4
-"""How long a read waits for a Sahha that does not answer."""
+LONG_S = 60
+"""Any wait for a Sahha that does not answer ends before, when it is told to."""
 LIVE = '{ healthSnapshot(userId: "sandbox-avery") { state } }'
+FOLLOW = 'subscription { planReady(userId: "anna") { id } }'
 NOBODY = 'mutation { runSchedulerJob(id: "x") { __typename } }'
 GENERATE = """mutation($user: ID!, $wait: Int!) {
   generateRoutine(input: {userId: $user, archetype: PEAK_PERFORMER, timezone: "UTC"}, waitSeconds: $wait) {
@@ -96,17 +99,23 @@ def test_no_mutation_passes_for_a_read(document: str, lane: Lane) -> None:
 
 
 @asynccontextmanager
-async def narrow(database_url: str) -> AsyncIterator[tuple[Api, str]]:
-    """A service with places for two reads, one mutation and one admin, and the URL of its Sahha."""
-    clock = clock_starting_at(MORNING)
+async def narrow(database_url: str) -> AsyncIterator[tuple[Api, asyncio.Event]]:
+    """A service with places for two reads, one mutation and one admin. Its Sahha answers nobody before the event."""
+    fails = asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        await fails.wait()
+        return Response(status_code=503)
+
     settings = {"read_concurrency": 2, "mutation_concurrency": 1, "admin_concurrency": 1, "worker": "off", "scheduler": "off"}
-    settings |= dict.fromkeys(("sahha_attempt_timeout_s", "sahha_query_deadline_s", "sahha_plan_deadline_s"), HANG_S)
+    waits = ("sahha_attempt_timeout_s", "sahha_query_deadline_s", "sahha_plan_deadline_s", "operation_deadline_s")
+    settings |= dict.fromkeys(waits, LONG_S)
     async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **settings) as api,
+        serve_standin(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])) as sahha_url,
+        running(database_url, SahhaAccess(sahha_url, "client", "secret"), Clock(), **settings) as api,
     ):
         await api.until_ready()
-        yield api, sahha_url
+        yield api, fails
 
 
 async def until_refused(api: Api, key: str) -> None:
@@ -119,13 +128,13 @@ async def until_refused(api: Api, key: str) -> None:
 @asynccontextmanager
 async def busy(database_url: str) -> AsyncIterator[tuple[Api, asyncio.TaskGroup]]:
     """Both reads wait for a Sahha that does not answer. Afterwards all is as before."""
-    async with narrow(database_url) as (api, sahha_url), httpx.AsyncClient(base_url=sahha_url) as sahha:
-        (await sahha.put("/_standin/faults", json={"faults": [{"kind": "hang"}]})).raise_for_status()
+    async with narrow(database_url) as (api, fails):
         async with asyncio.TaskGroup() as tasks:
             for _ in range(2):
                 tasks.create_task(api.post(LIVE))
             await until_refused(api, SERVICE_KEY)
             yield api, tasks
+            fails.set()
         assert (await api.post(VIEWER)).status_code == 200
 
 
@@ -169,3 +178,20 @@ async def test_waiting_for_a_plan_takes_no_place(database_url: str) -> None:
         assert not waiting.done()
         await api.data(CANCEL, {"id": found[0]["id"]})
         assert (await waiting)["generateRoutine"]["routine"]["status"] == "CANCELLED"
+
+
+async def test_operations_of_sockets_stand_in_the_same_places(database_url: str) -> None:
+    async with narrow(database_url) as (api, fails), acknowledged(api) as socket:
+        for number, query in enumerate([LIVE, f"# subscription\n{LIVE}"]):
+            await socket.subscribe(f"read-{number}", query)
+        await until_refused(api, SERVICE_KEY)
+        await socket.subscribe("third", VIEWER)
+        refused = await socket.receive()
+        assert (refused["id"], refused["type"]) == ("third", "error")
+        assert refused["payload"][0]["extensions"] == {"code": "UNAVAILABLE", "retryable": True, "retryAfterMs": 1000}
+        await socket.subscribe("events", FOLLOW)
+        fails.set()
+        answered = {(await socket.receive())["id"] for _ in range(4)}
+        assert answered == {"read-0", "read-1"}
+        await socket.subscribe("third", VIEWER)
+        assert (await socket.receive())["payload"] == {"data": {"viewer": {"subject": "service:tests"}}}

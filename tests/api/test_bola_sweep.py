@@ -42,6 +42,8 @@ from tests.api.two_people import (
 from tests.conftest import NewDatabase
 from tests.tokens import token_of
 
+pytestmark = pytest.mark.xdist_group("two people")
+"""One worker plays all of it: making the stage takes longer than most of what is played on it."""
 NOT_READ = frozenset({
     # Only fields for admins lead to these.
     "HeldJob.id", "JobRun.id", "JobRun.instanceId", "JobRun.jobId", "RefreshSahhaSuccess.userId", "RequeueHeldJobSuccess.id",

@@ -2,7 +2,7 @@
 
 import itertools
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -25,7 +25,7 @@ from services.domain.ids import UserId
 from services.domain.outcomes import GenerateRoutineSuccess
 from services.domain.routine import Archetype, RoutineRequest
 from services.errors import Unavailable
-from tests.conftest import at_database
+from tests.conftest import NewDatabase
 from tests.product import open_product
 
 PERSON = UserId("sandbox-avery")
@@ -61,11 +61,9 @@ def answering(value: object) -> Callable[..., Awaitable[object]]:
 
 
 @pytest.fixture(scope="module")
-async def objects(server_url: str, template: str, admin: Any, database_names: Iterator[str]) -> AsyncIterator[dict[str, Any]]:
+async def objects(new_database: NewDatabase) -> AsyncIterator[dict[str, Any]]:
     """What real services give, held still: ages must not tick between two runs."""
-    name = next(database_names)
-    await admin.execute(f"create database {name} template {template} strategy file_copy")
-    async with open_product(at_database(server_url, name)) as product:
+    async with new_database() as database_url, open_product(database_url) as product:
         services = product.services
         outcome = await services.routines.request(RoutineRequest(PERSON, Archetype.PEAK_PERFORMER, "America/New_York", date=None))
         assert isinstance(outcome, GenerateRoutineSuccess)
@@ -78,7 +76,6 @@ async def objects(server_url: str, template: str, admin: Any, database_names: It
             "biomarkers": await services.health_data.biomarkers(PERSON, policy=ReadPolicy.DATABASE, first=FEW),
             "scores": await services.health_data.scores(PERSON, policy=ReadPolicy.DATABASE, first=FEW),
         }
-    await admin.execute(f"drop database {name} with (force)")
 
 
 def context_of(objects: dict[str, Any], caller: Principal = CALLER) -> Context:
@@ -206,6 +203,27 @@ async def test_nobody_is_shown_what_is_not_theirs(objects: dict[str, Any], query
     generated = await SCHEMA.execute(query, {}, context_of(objects, SOMEBODY))
     assert [(error.extensions or {})["code"] for error in generated.errors or ()] == ["NOT_FOUND"]
     assert told(generated) == told(await ordinary(query, {}, context_of(objects, SOMEBODY)))
+
+
+@pytest.mark.parametrize("given", [True, False, None])
+@pytest.mark.parametrize(
+    "query", ["{ viewer { subject @include(if: $on) } }", "{ viewer { subject } ...@skip(if: $on) { __typename } }"]
+)
+async def test_a_condition_that_is_null_is_told_as_ever(objects: dict[str, Any], query: str, given: bool | None) -> None:
+    query, context = "query($on: Boolean = true) " + query, context_of(objects)
+    expected = await ordinary(query, {"on": given}, context)
+    assert bool(expected.errors) is (given is None)
+    for _ in range(2):
+        assert told(await SCHEMA.execute(query, {"on": given}, context)) == told(expected)
+
+
+async def test_a_name_may_be_a_condition_of_one_operation_and_a_list_in_another(objects: dict[str, Any]) -> None:
+    query = """query A($x: Boolean!) { viewer @include(if: $x) { subject } }
+        query B($x: [String!]) { biomarkers(userId: "sandbox-avery", types: $x) { nodes { id } } }"""
+    SCHEMA.documents = Documents()
+    first, again = [await SCHEMA.execute(query, {"x": ["steps"]}, context_of(objects), operation_name="B") for _ in range(2)]
+    assert not first.errors
+    assert told(first) == told(again)
 
 
 @pytest.mark.parametrize(

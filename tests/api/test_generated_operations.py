@@ -18,12 +18,8 @@ from hypothesis import strategies as st
 from hypothesis_graphql import Mode, from_schema, nodes
 
 from schema.sdl import print_schema
-from server.standins.sahha import create_sahha_standin
-from server.standins.serving import serve_standin
-from services.clock import clock_starting_at
-from services.sahha.client import SahhaAccess
 from tests.api.clients import ADMIN_KEY, Api
-from tests.api.conftest import MORNING, running
+from tests.api.conftest import running_whole
 from tests.api.test_routines import generate
 
 SCHEMA: GraphQLSchema = build_schema(print_schema())
@@ -78,13 +74,7 @@ class RealValues(Visitor):
 @pytest_asyncio.fixture
 async def product(database_url: str) -> AsyncIterator[tuple[Api, RealValues]]:
     """The service with everything but its bounds on how often, and what is in it."""
-    clock = clock_starting_at(MORNING)
-    often = {"person_work_per_h": 1_000_000, "key_operations_per_s": 1_000_000}
-    async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **often) as api,
-    ):
-        await api.until_ready()
+    async with running_whole(database_url, person_work_per_h=1_000_000, key_operations_per_s=1_000_000) as api:
         routine = (await generate(api, wait=30))["routine"]
         tasks = [task["id"] for block in routine["timeBlocks"] for task in block["tasks"]]
         known = {

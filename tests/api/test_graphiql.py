@@ -23,7 +23,7 @@ from tests.tools import missing
 ROOT = Path(__file__).parents[2]
 REAL = {"sahha_client_id": "id-7f3a", "sahha_client_secret": "secret-7f3a", "admin_api_key": ADMIN_KEY}
 PLAN = (
-    "mutation { generateRoutine(waitSeconds: 10, input: "
+    "mutation { generateRoutine(waitSeconds: 60, input: "
     '{userId: "sandbox-avery", archetype: FOUNDATION_BUILDER, timezone: "America/New_York"}) '
     "{ ... on GenerateRoutineSuccess { routine { id status } } } }"
 )

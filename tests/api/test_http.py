@@ -110,6 +110,12 @@ async def test_other_methods_are_405(edge: Api, method: str) -> None:
     assert_graphql_refusal(response.json(), "BAD_REQUEST")
 
 
+@pytest.mark.parametrize("path", ["/graphql/", "/livez/", "/webhooks/sahha/"])
+async def test_no_caller_is_sent_on_with_their_key(edge: Api, path: str) -> None:
+    answer = await edge.request("POST", path, body={"query": VIEWER})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
 async def test_a_mutation_by_get_is_405(edge: Api) -> None:
     query = 'mutation { runSchedulerJob(id: "x") { __typename } }'
     response = await edge.request("GET", "/graphql", params={"query": query})

@@ -5,18 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from server.standins.sahha import create_sahha_standin
-from server.standins.serving import serve_standin
-from services.clock import Clock, clock_starting_at
-from services.sahha.client import SahhaAccess
+from services.clock import Clock
 from tests.api.clients import ADMIN_KEY, Api, acknowledged
-from tests.api.conftest import MORNING, NO_SAHHA, NOWHERE, running
+from tests.api.conftest import NO_SAHHA, NOWHERE, running, running_beside_sahha
 from tests.api.test_routines import GENERATE, INPUT
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -137,21 +131,15 @@ async def test_the_cost_of_an_answer_is_told_to_who_asks(service: Api) -> None:
 
 
 @asynccontextmanager
-async def slow_sahha(database_url: str, **settings: object) -> AsyncIterator[Api]:
-    """A service whose Sahha answers after three seconds."""
-    clock = clock_starting_at(MORNING)
-    async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **settings) as api,
-        httpx.AsyncClient(base_url=sahha_url) as sahha,
-    ):
-        await api.until_ready()
-        (await sahha.put("/_standin/faults", json={"faults": [{"kind": "delay", "delay_s": 3}]})).raise_for_status()
+async def slow_sahha(database_url: str, delay_s: float, **settings: object) -> AsyncIterator[Api]:
+    """A service whose Sahha takes so long for each answer."""
+    async with running_beside_sahha(database_url, **settings) as (api, sahha):
+        (await sahha.put("/_standin/faults", json={"faults": [{"kind": "delay", "delay_s": delay_s}]})).raise_for_status()
         yield api
 
 
 async def test_an_operation_ends_at_its_deadline_and_what_was_acknowledged_stays(database_url: str) -> None:
-    async with slow_sahha(database_url, operation_deadline_s=0.5, worker="off") as api:
+    async with slow_sahha(database_url, 5, operation_deadline_s=1, worker="off") as api:
         for _ in range(2):  # by the ordinary executor and by generated code
             response = await api.post(LIVE)
             assert (response.status_code, response.headers["retry-after"]) == (503, "1")
@@ -167,7 +155,7 @@ async def test_an_operation_ends_at_its_deadline_and_what_was_acknowledged_stays
 
 
 async def test_waiting_for_a_plan_is_not_counted(database_url: str) -> None:
-    async with slow_sahha(database_url, operation_deadline_s=0.5) as api:
+    async with slow_sahha(database_url, 0.6, operation_deadline_s=0.5) as api:
         answer = await api.data(GENERATE, {"input": INPUT, "wait": 60})
         assert answer["generateRoutine"]["routine"]["status"] == "READY"
 
@@ -197,43 +185,3 @@ async def test_neither_documents_nor_variables_are_logged(edge: Api, capfd: pyte
     written = str(logs) + "".join(capfd.readouterr())
     assert CANARY not in written
     assert CANARY.replace("-", "_") not in written
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
-    max_leaves=20,
-)
-MEMBERS = st.sampled_from(["query", "variables", "operationName", "extensions", "documentId"])
-VALUED = ["u", "n", "t", "input", "wait"]
-ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-
-
-async def send(edge: Api, content: bytes) -> httpx.Response:
-    """The answer, which is no bug. This service has no store: what would be run is UNAVAILABLE."""
-    response = await edge.request("POST", "/graphql", content=content, headers={"content-type": "application/json"})
-    assert response.status_code < 500 or response.status_code == 503, response.text
-    assert "INTERNAL" not in {error["extensions"]["code"] for error in response.json().get("errors", ())}, response.text
-    return response
-
-
-@ANY
-@given(body=JSON_VALUES | st.dictionaries(MEMBERS, JSON_VALUES), query=st.sampled_from([None, SCORES, GENERATE, LIVE]))
-async def test_any_json_is_answered(edge: Api, body: Any, query: str | None) -> None:
-    if query is not None and isinstance(body, dict):
-        body["query"] = query
-    await send(edge, json.dumps(body).encode())
-
-
-@ANY
-@given(
-    variables=st.fixed_dictionaries({}, optional=dict.fromkeys(VALUED, JSON_VALUES)), query=st.sampled_from([SCORES, GENERATE])
-)
-async def test_any_values_of_variables_are_answered(edge: Api, variables: dict[str, Any], query: str) -> None:
-    await send(edge, json.dumps({"query": query, "variables": variables}).encode())
-
-
-@ANY
-@given(body=st.binary(max_size=200) | st.binary(max_size=50).map(lambda inner: b'{"query": "' + inner + b'"}'))
-async def test_any_bytes_are_answered(edge: Api, body: bytes) -> None:
-    assert (await send(edge, body)).json()["errors"]

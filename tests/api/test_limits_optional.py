@@ -21,13 +21,9 @@ from graphql import (
 )
 
 from schema.sdl import print_schema
-from server.standins.sahha import create_sahha_standin
-from server.standins.serving import serve_standin
-from services.clock import clock_starting_at
-from services.sahha.client import SahhaAccess
 from tests.api.clients import ADMIN_KEY, Api
-from tests.api.conftest import MORNING, running
-from tests.conftest import at_database
+from tests.api.conftest import running_whole
+from tests.conftest import NewDatabase
 
 SCHEMA = build_schema(print_schema())
 ABSENT = object()
@@ -136,25 +132,13 @@ async def outcome(api: Api, each: Optional, value: object) -> tuple[Any, ...]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def resting(server_url: str, template: str, admin: Any, database_names: Iterator[str]) -> AsyncIterator[Api]:
+async def resting(new_database: NewDatabase) -> AsyncIterator[Api]:
     """A service that acknowledges and does no work."""
-    name = next(database_names)
-    await admin.execute(f"create database {name} template {template} strategy file_copy")
-    clock = clock_starting_at(MORNING)
     async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as url,
-        running(
-            at_database(server_url, name),
-            SahhaAccess(url, "client", "secret"),
-            clock,
-            worker="off",
-            scheduler="off",
-            person_work_per_h=10_000,
-        ) as api,
+        new_database() as database_url,
+        running_whole(database_url, worker="off", scheduler="off", person_work_per_h=10_000) as api,
     ):
-        await api.until_ready()
         yield api
-    await admin.execute(f"drop database {name} with (force)")
 
 
 @pytest.mark.parametrize("each", INPUTS, ids=str)

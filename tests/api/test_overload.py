@@ -6,13 +6,9 @@ The figures are `tests.load.openloop`'s; here it is only looked at what became o
 import json
 import random
 
-from server.admission import Lane
-from server.standins.sahha import create_sahha_standin
-from server.standins.serving import serve_standin
-from services.clock import clock_starting_at
-from services.sahha.client import SahhaAccess
 from tests.api.clients import SERVICE_KEY
-from tests.api.conftest import MORNING, running
+from tests.api.conftest import running_whole
+from tests.api.edge import figure
 from tests.load.openloop import LIVE, PEOPLE, READ, Answer, Target, names, play
 
 RATE, SECONDS = 500.0, 2.0
@@ -20,12 +16,7 @@ FEW = {"read_concurrency": 2, "mutation_concurrency": 1, "admin_concurrency": 1}
 
 
 async def test_what_is_not_turned_away_is_answered_and_all_is_well_afterwards(database_url: str) -> None:
-    clock = clock_starting_at(MORNING)
-    async with (
-        serve_standin(create_sahha_standin(clock, client_id="client", client_secret="secret")) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, worker="off", scheduler="off", **FEW) as api,
-    ):
-        await api.until_ready()
+    async with running_whole(database_url, worker="off", scheduler="off", **FEW) as api:
         target, people = Target(api.url, SERVICE_KEY), names()
         for person in PEOPLE:
             assert (await target.ask(LIVE, person))[0] == 200
@@ -34,8 +25,7 @@ async def test_what_is_not_turned_away_is_answered_and_all_is_well_afterwards(da
         assert stage.refused
         for answer in stage.answers:
             assert_answered_or_turned_away(answer)
-        for lane in Lane:
-            assert api.services.metrics.registry.get_sample_value("firstlight_shed_operations_total", {"lane": lane.value}) != 0
+        assert figure(api, "shed_operations_total", lane="reads")
         for _ in range(20):
             assert (await target.ask(READ, PEOPLE[0]))[0] == 200
         target.close()

@@ -85,11 +85,6 @@ async def test_a_second_first_message_closes_with_4429(edge: Api) -> None:
         assert await socket.close_code() == 4429
 
 
-async def test_silence_closes_with_4408(edge: Api) -> None:
-    async with opened(edge) as socket:
-        assert await socket.close_code() == 4408
-
-
 async def test_a_frame_over_the_limit_closes_with_1009(edge: Api) -> None:
     async with acknowledged(edge) as socket:
         await socket.subscribe("1", "{ viewer { subject } }" + " " * 200_000)

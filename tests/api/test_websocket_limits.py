@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from server.sockets import STALLED_S, drop_stalled_peers
 from services.clock import Clock
-from tests.api.clients import PROTOCOL, SERVICE_KEY, Api, Socket, acknowledged, opened
-from tests.api.edge import PATIENCE_S, VIEWER, edge_with, figure, introduce, open_sockets, socket_of, until, works
+from tests.api.clients import PATIENCE_S, PROTOCOL, SERVICE_KEY, Api, Socket, acknowledged, opened
+from tests.api.edge import VIEWER, edge_with, figure, introduce, open_sockets, socket_of, until, works
 from tests.tokens import claims, rsa_key, signed, token_of
 
 
@@ -125,13 +125,13 @@ async def test_a_flood_of_messages_is_read_at_a_bounded_rate() -> None:
     """As many as a second holds at once, then no more than that a second: the rest waits with the one who sent it."""
     async with edge_with(socket_messages_per_s=50) as api, acknowledged(api) as flooding, acknowledged(api) as other:
         began = Clock.monotonic()
-        for _ in range(120):
+        for _ in range(60):
             await flooding.send({"type": "ping"})
             await flooding.send({"type": "complete", "id": "1"})
         await works(other)
-        for _ in range(120):
+        for _ in range(60):
             assert await flooding.receive() == {"type": "pong"}
-        assert Clock.monotonic() - began > 3
+        assert Clock.monotonic() - began > 1
 
 
 async def test_operations_on_a_socket_are_held_to_the_callers_own_rate() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import chain
@@ -13,20 +13,16 @@ from typing import Any
 import asyncpg
 import httpx
 
-from server.standins.sahha import create_sahha_standin
-from server.standins.serving import serve_standin
-from services.clock import clock_starting_at
-from services.sahha.client import SahhaAccess
 from tests.api.clients import Api, acknowledged
-from tests.api.conftest import MORNING, running
+from tests.api.conftest import running_whole
 from tests.api.id_places import arguments, document, id_fields, is_for_admins, places, root_fields
 from tests.tokens import TOKEN_SETTINGS, token_of
 
 ANNA, BEN = "sandbox-avery", "sandbox-blake"
 PLENTY = {"person_operations_per_min": 100_000, "person_work_per_h": 10_000}
 """A sweep asks more than a person may."""
-QUIET_S = 1.0
-"""After which nothing more is waited for from a subscription."""
+QUIET_S = 2.0
+"""Without a word, after which nothing more is waited for from a subscription."""
 
 
 class Named(Enum):
@@ -140,15 +136,13 @@ async def ask(api: Api, token: str, root: str, given: Mapping[tuple[str, ...], A
 
 async def messages(api: Api, token: str, query: str, variables: Mapping[str, object]) -> list[dict[str, Any]]:
     """What an operation over WebSocket says until it ends, or nothing more for a while."""
-    found = []
+    found: list[dict[str, Any]] = []
     async with acknowledged(api, token) as socket:
         await socket.subscribe("1", query, variables)
         with suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_S):
-                while True:
+            while not found or found[-1]["type"] == "next":
+                async with asyncio.timeout(QUIET_S):
                     found.append(await socket.receive())
-                    if found[-1]["type"] != "next":
-                        break
     return found
 
 
@@ -171,17 +165,8 @@ def granted(answer: object) -> bool:
     return '"errors"' not in text and '"error"' not in text and '"NotFound"' not in text and answer not in ([], None)
 
 
-@asynccontextmanager
-async def service_on(database_url: str, *, worker: str) -> AsyncIterator[Api]:
-    clock = clock_starting_at(MORNING)
-    standin = create_sahha_standin(clock, client_id="client", client_secret="secret")
-    settings = {**TOKEN_SETTINGS, **PLENTY, "worker": worker, "scheduler": "off"}
-    async with (
-        serve_standin(standin) as sahha_url,
-        running(database_url, SahhaAccess(sahha_url, "client", "secret"), clock, **settings) as api,
-    ):
-        await api.until_ready()
-        yield api
+def service_on(database_url: str, *, worker: str) -> AbstractAsyncContextManager[Api]:
+    return running_whole(database_url, worker=worker, scheduler="off", **TOKEN_SETTINGS, **PLENTY)
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ import httpx
 import httpx2
 
 from scheduler.worker import Worker
-from services.accounts import Keyring
 from services.clock import Clock
 from services.config import Settings
 from services.container import Services, open_services
@@ -78,9 +77,8 @@ async def work(database_url: str, sahha_url: str, model_url: str | None) -> None
         worker_heartbeat_timeout_s=2,
     )
     access = SahhaAccess(sahha_url, "client", "secret")
-    keyring = Keyring(KEY, {})
     async with (
-        open_services(settings, clock=Clock(), keyring=keyring, sahha=access, database_url=database_url) as services,
+        open_services(settings, clock=Clock(), sahha=access, database_url=database_url) as services,
         Worker(services).running(),
     ):
         await until_nothing_is_left(services)

@@ -170,7 +170,7 @@ class StockEndpoint(GraphQL[Context, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
         state = request.state
-        principal = state.services.keyring.authenticate(request.headers.get("x-api-key", ""))
+        principal = state.keyring.authenticate(request.headers.get("x-api-key", ""))
         return Context(state.services, state.scheduler, "", principal)
 
 
@@ -185,10 +185,9 @@ def stock(database_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with open_services(
-            settings(), clock=clock_starting_at(MORNING), keyring=keyring(), sahha=SAHHA, database_url=database_url
-        ) as services:
-            yield {"services": services, "scheduler": None}
+        clock = clock_starting_at(MORNING)
+        async with open_services(settings(), clock=clock, sahha=SAHHA, database_url=database_url) as services:
+            yield {"services": services, "scheduler": None, "keyring": keyring()}
 
     return Starlette(routes=[Route("/graphql", StockEndpoint(schema))], lifespan=lifespan)
 

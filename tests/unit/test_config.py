@@ -49,6 +49,7 @@ def test_without_credentials_it_is_sandbox_mode() -> None:
         ({**REAL, "sahha_client_secret": "your-client-secret"}, "SAHHA_CLIENT_SECRET"),
         ({**REAL, "sahha_client_id": "<client id>"}, "SAHHA_CLIENT_ID"),
         ({"service_api_keys": f"app:{SECRET}"}, "SERVICE_API_KEYS"),
+        ({"service_api_keys": f"app:{'0' * 64}, app:{'f' * 64}"}, "SERVICE_API_KEYS"),
         ({"sahha_base_url": "api.sahha.ai"}, "SAHHA_BASE_URL"),
         ({"worker": "yes"}, "WORKER"),
         ({"openai_base_url": "https://api.openai.com/v1"}, "OPENAI_API_KEY"),

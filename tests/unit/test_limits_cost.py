@@ -54,6 +54,10 @@ def test_variables_count_as_they_are_sent() -> None:
     assert price(query, {"n": "many"}) == 2 + 500 * 4
 
 
+def test_a_default_of_any_length_is_no_number_of_entries() -> None:
+    assert price(f"query($id: ID! = {'1' * 5_000}) {{ routine(id: $id) {{ id }} }}") == 2 + 1
+
+
 def test_two_pages_within_one_another_multiply() -> None:
     query = "query($n: Int!) { a: schedulerStatus { jobs { runs(first: $n) { id } } } b: viewer { subject } }"
     assert price(query, {"n": 100}) == (2 + 10 * (2 + 100 * 3)) + (2 + 1)

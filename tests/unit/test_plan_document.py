@@ -41,7 +41,7 @@ def test_a_replan_comes_back_with_its_changes_and_notice() -> None:
 
 def test_a_plan_that_is_shown_reads_like_the_plan() -> None:
     plan = make_plan(ask(STAGE, rested(STAGE))).plan
-    shown = view_plan(json.loads(json.dumps(dump_plan(plan))), STAGE.now)
+    shown = view_plan(json.dumps(dump_plan(plan)), STAGE.now)
     assert (shown.summary, shown.checks, len(shown.tasks)) == (plan.summary, plan.checks, len(plan.tasks))
     ages = [[each.age_seconds for each in task.evidence] for task in plan.tasks]
     assert [[each.age_seconds for each in task.evidence] for task in shown.tasks] == ages
