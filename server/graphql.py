@@ -30,7 +30,7 @@ from schema.persisted import PersistedDocuments
 from server import wire
 from server.admission import admit
 from server.negotiation import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, is_json, negotiate
-from server.refusals import BAD_REQUEST, VARY, graphql_refusal, graphql_service_refusal, http_code
+from server.refusals import BAD_REQUEST, VARY, graphql_refusal, graphql_service_refusal, http_code, retry_after
 from server.sse import EventStream
 from server.websocket import TextFrames, TransportHandler
 from services.clock import Clock
@@ -200,7 +200,6 @@ def _status(body: dict[str, Any], media_type: str) -> tuple[int, dict[str, str]]
         return 200, {}
     for each in extensions:
         if (status := STATUSES.get(each["code"])) is not None:
-            wait_ms = each.get("retryAfterMs")
-            return status, {} if wait_ms is None else {"retry-after": str(-(-wait_ms // 1000))}
+            return status, retry_after(each.get("retryAfterMs"))
     refused_value = any(each["code"] == BAD_USER_INPUT for each in extensions)
     return (400 if "data" not in body and (refused_value or media_type == GRAPHQL_RESPONSE) else 200), {}

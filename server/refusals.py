@@ -61,18 +61,19 @@ def rest_service_refusal(error: ServiceError) -> Response:
 def rest_problem(problem: Problem) -> Response:
     field = list(problem.field) if isinstance(problem, InvalidInput) else None
     body = {"error": {"code": problem.code, "message": problem.message, "field": field}}
-    return JsonResponse(body, PROBLEM_STATUS[problem.code], _retry_after(problem.retry_after_ms))
+    return JsonResponse(body, PROBLEM_STATUS[problem.code], retry_after(problem.retry_after_ms))
 
 
 def service_headers(error: ServiceError) -> dict[str, str]:
     """What HTTP itself says of the refusal: how to authenticate, when to come again."""
-    headers = _retry_after(error.retry_after_ms)
+    headers = retry_after(error.retry_after_ms)
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = 'Bearer realm="firstlight"'
     return headers
 
 
-def _retry_after(retry_after_ms: int | None) -> dict[str, str]:
+def retry_after(retry_after_ms: int | None) -> dict[str, str]:
+    """When to come again, as a header; nothing where that is not known."""
     return {} if retry_after_ms is None else {"retry-after": str(-(-retry_after_ms // 1000))}
 
 
