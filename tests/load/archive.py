@@ -6,12 +6,10 @@ run. The machine matters to the figures and hardly to the ratios.
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import asyncpg
 import structlog
@@ -23,6 +21,7 @@ from services.store.database import Database
 from services.store.embedded import embedded_postgres
 from services.store.migrations import migrate
 from services.store.record_rows import biomarker_columns, score_columns
+from tests.load.folder import data_folder
 from tests.store.records import FIRST, counted, on_day, score
 
 ROUNDS = 60
@@ -126,9 +125,8 @@ def _as_stored(table: str, rows: list[tuple[object, ...]]) -> list[tuple[object,
 
 async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
-        async with embedded_postgres(Path(folder) / "data") as server:
+    with data_folder() as folder:
+        async with embedded_postgres(folder) as server:
             await migrate(server.url)
             async with Database.opened(server.url) as database:
                 await measure(database)

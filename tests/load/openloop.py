@@ -10,15 +10,14 @@ import json
 import math
 import random
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from services.clock import Clock
+from tests.load.folder import data_folder
 from tests.process import ServiceProcess, service_process
 
 MOST_OPEN = 1000
@@ -219,11 +218,8 @@ async def measure(service: ServiceProcess, seconds: float) -> None:
 
 async def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
-        async with service_process(
-            Path(folder) / "data", KEY_OPERATIONS_PER_S="1000000", WORKER="off", SCHEDULER="off"
-        ) as service:
+    with data_folder() as folder:
+        async with service_process(folder, KEY_OPERATIONS_PER_S="1000000", WORKER="off", SCHEDULER="off") as service:
             await measure(service, seconds)
 
 

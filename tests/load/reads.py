@@ -15,14 +15,12 @@ import re
 import socket
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -56,6 +54,7 @@ from services.domain.routine import Archetype, RoutineRequest
 from services.sahha.client import SahhaAccess
 from services.store.embedded import embedded_postgres
 from services.store.migrations import migrate
+from tests.load.folder import data_folder
 from tests.product import MORNING, open_product
 
 KEY = "key-of-the-benchmark-run"
@@ -364,9 +363,7 @@ async def measure(served: dict[str, Served], asked: Sequence[bytes]) -> Iterator
 async def main() -> None:
     quietly()
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstlight-load-")))
-        folder.chmod(0o711)
-        server = await stack.enter_async_context(embedded_postgres(folder / "data"))
+        server = await stack.enter_async_context(embedded_postgres(stack.enter_context(data_folder())))
         await migrate(server.url)
         requests = await seed(server.url)
         served = {

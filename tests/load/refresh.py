@@ -6,9 +6,7 @@ they and not the latency are the bound.
 """
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +15,7 @@ from server.standins.serving import serve_standin
 from services.store.embedded import embedded_postgres
 from services.store.migrations import migrate
 from tests.jobs.warm import cheap_sahha
+from tests.load.folder import data_folder
 from tests.product import MORNING, open_product
 
 PEOPLE = 600
@@ -51,9 +50,8 @@ async def measure(database_url: str, latency_s: float) -> None:
 
 async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
-        async with embedded_postgres(Path(folder) / "data") as server:
+    with data_folder() as folder:
+        async with embedded_postgres(folder) as server:
             await migrate(server.url)
             for latency_s in LATENCIES_S:
                 await measure(server.url, latency_s)

@@ -7,7 +7,6 @@ is still open, and the memory of the service. Memory is flat when the last swarm
 import asyncio
 import resource
 import signal
-import tempfile
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from tests.api.holding import close_code, holding
 from tests.faults.sockets import PROTOCOL
+from tests.load.folder import data_folder
 from tests.process import ServiceProcess, service_process
 
 SOCKETS = 1_000
@@ -79,10 +79,9 @@ async def are_frozen(service: ServiceProcess) -> None:
 
 async def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
+    with data_folder() as folder:
         limits = {resource.RLIMIT_NOFILE: FILES}
-        async with service_process(Path(folder) / "data", limits=limits, STREAM_PING_S=str(PING_S)) as service:
+        async with service_process(folder, limits=limits, STREAM_PING_S=str(PING_S)) as service:
             print(f"{'before':45} {memory_mb(service):40.1f} MB")
             await say_nothing(service)
             for _ in range(ROUNDS):

@@ -6,12 +6,10 @@ after the other (nothing is stored, so there is nothing to start on). Prints med
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import time as clock_time
 from itertools import count
-from pathlib import Path
 
 import structlog
 
@@ -20,6 +18,7 @@ from services.domain.outcomes import GenerateRoutineSuccess
 from services.domain.routine import Archetype, Planner, Preferences, Routine, RoutineRequest
 from services.store.embedded import embedded_postgres
 from services.store.migrations import migrate
+from tests.load.folder import data_folder
 from tests.product import Product, open_product
 
 SAHHA_S = 0.8
@@ -94,9 +93,8 @@ async def measure(database_url: str) -> None:
 
 async def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
-        async with embedded_postgres(Path(folder) / "data") as server:
+    with data_folder() as folder:
+        async with embedded_postgres(folder) as server:
             await migrate(server.url)
             await measure(server.url)
 

@@ -8,17 +8,16 @@ share the machine.
 import asyncio
 import hmac
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
+from tests.load.folder import data_folder
 from tests.process import ServiceProcess, service_process
 from tests.store.test_webhooks import AVERY, BIOMARKER, SECRET, biomarker
 
@@ -76,10 +75,9 @@ async def measure(service: ServiceProcess, http: httpx.AsyncClient, at_once: int
 
 
 async def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="firstlight-load-") as folder:
-        Path(folder).chmod(0o711)
+    with data_folder() as folder:
         async with (
-            service_process(Path(folder) / "data", CLOCK="2026-03-11T06:40:00-04:00", SAHHA_WEBHOOK_SECRET=SECRET) as service,
+            service_process(folder, CLOCK="2026-03-11T06:40:00-04:00", SAHHA_WEBHOOK_SECRET=SECRET) as service,
             httpx.AsyncClient(timeout=30, trust_env=False) as http,
         ):
             for number, at_once in enumerate(AT_ONCE):
